@@ -1,0 +1,1 @@
+"""One thin module a verb, each with ``run(…) -> int``, the exit code; only these print."""

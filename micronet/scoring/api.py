@@ -1,0 +1,200 @@
+"""The counter from Python: a model, a file or a card in, a ``Score`` out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from micronet.checkpoints.target import LoadedTarget, load_target
+from micronet.models import InputSpec
+from micronet.scoring.claims import judge_claims
+from micronet.scoring.document import UNTRAINED, score_document
+from micronet.scoring.reference import references
+from micronet.scoring.rulebook import RuleBook, rule_book
+from micronet.scoring.tally import Tally, tally
+from micronet.scoring.trace import meta_input, trace
+from micronet.scoring.tracks import track as track_named
+from micronet.scoring.transient import peak
+from micronet.scoring.work import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+DEFAULT_RULES = "micronet2019"
+DEFAULT_TRACK = "imagenet"
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one network costs under one rule book.
+
+    ``document`` is the ``micronet.score/1`` document, the same as ``micronet score --json`` prints.
+    """
+
+    document: Mapping[str, Any]
+
+    @property
+    def multiplications(self) -> int:
+        """Raw count of multiplications."""
+        return int(self.document["operations"]["multiplications"])
+
+    @property
+    def additions(self) -> int:
+        """Raw count of additions."""
+        return int(self.document["operations"]["additions"])
+
+    @property
+    def operations(self) -> Fraction:
+        """The total as the rule book weighs it; multiply-accumulates under ``macs``."""
+        return Fraction(self.document["operations"]["total"])
+
+    @property
+    def parameters(self) -> Fraction:
+        """Storage in 32-bit values."""
+        return Fraction(self.document["storage"]["bits"], 32)
+
+    @property
+    def total(self) -> float | None:
+        """The challenge's score; None where the rule book has no baseline."""
+        score = self.document["score"]
+        return None if score is None else float(score["total"])
+
+
+def score(
+    target: nn.Module | str | Path,
+    *,
+    rules: str | None = None,
+    input_shape: Sequence[int] | None = None,
+    track: str | None = None,
+    model: str | None = None,
+    bits: int | None = None,
+) -> Score:
+    """Count what ``target`` costs: a module, a checkpoint file or the name of a card.
+
+    ``rules`` defaults to the card's rule book, else micronet2019; ``input_shape`` to the
+    architecture's own, else 1,3,224,224; ``model`` names the architecture of a bare file.
+    The module is left exactly as it was. Raises MicronetError for whatever cannot be judged.
+    """
+    shape = None if input_shape is None else tuple(input_shape)
+    if isinstance(target, nn.Module):
+        loaded = _wrapped(target, shape or (1, 3, 224, 224))
+    else:
+        loaded = load_target(str(target), model=model, input_shape=shape)
+    return Score(score_target(loaded, rules=rules, track=track, bits=bits))
+
+
+def _wrapped(module: nn.Module, shape: tuple[int, ...]) -> LoadedTarget:
+    name = type(module).__name__
+    return LoadedTarget(name, None, None, name, {}, "unknown", module, InputSpec(shape), None, ())
+
+
+def score_target(
+    loaded: LoadedTarget,
+    *,
+    rules: str | None = None,
+    track: str | None = None,
+    bits: int | None = None,
+    second_opinion: bool = False,
+) -> dict[str, Any]:
+    """The ``micronet.score/1`` document of a loaded target."""
+    card = loaded.card
+    book = rule_book(rules or (card.rules if card else DEFAULT_RULES))
+    chosen = track_named(track or (card.track if card else DEFAULT_TRACK))
+    network = Network(trace(loaded.model, [meta_input(loaded.inputs.shape, loaded.inputs.dtype)]))
+    learned = learned_numbers(loaded.model)
+    bill = _bill(loaded, network, book, learned, bits)
+    document = score_document(
+        target={
+            "name": loaded.name,
+            "sha256": loaded.sha256,
+            "architecture": loaded.architecture,
+            "weights": loaded.weights,
+            "input": list(loaded.inputs.shape),
+        },
+        bill=bill,
+        book=book,
+        track=chosen,
+        transient=peak(network.trace, network.folds if book.fold_batch_norm else {}),
+        notes=_notes(loaded, network, bill),
+    )
+    if card is not None:
+        document["claims"] = _claims(loaded, network, learned)
+    if book.storage == "challenge":
+        document["reference"] = references(chosen.name)
+    if second_opinion:
+        from micronet.scoring.second_opinion import second_opinion as ask_others
+
+        document["second_opinion"] = ask_others(loaded.model, loaded.inputs, network)
+    return document
+
+
+def learned_numbers(model: nn.Module) -> list[tuple[str, int]]:
+    """(name, elements) of every parameter, tied ones once."""
+    return [(name, parameter.numel()) for name, parameter in model.named_parameters()]
+
+
+def _bill(
+    loaded: LoadedTarget,
+    network: Network,
+    book: RuleBook,
+    learned: Sequence[tuple[str, int]],
+    bits: int | None,
+) -> Tally:
+    if book.counter == "dnw-release":
+        from micronet.scoring.dnw_release import release_tally
+
+        return release_tally(loaded.model, loaded.architecture, loaded.config)
+    return tally(network, book, learned, bits)
+
+
+def _notes(loaded: LoadedTarget, network: Network, bill: Tally) -> list[str]:
+    notes = [*loaded.notes, *network.trace.notes]
+    if loaded.weights == "untrained":
+        notes.insert(0, UNTRAINED)
+    used = {name for root in network.trace.roots.values() for name in root.parameters}
+    idle = sorted(set(dict(loaded.model.named_parameters())) - used)
+    if idle:
+        notes.append(f"never used by forward, so not stored: {_listed(idle)}")
+    dead = [tensor.name for tensor in bill.tensors if tensor.edges and tensor.active and not tensor.live]
+    if dead:
+        notes.append(f"all edges dead (nothing feeds them, or nothing reads them): {_listed(dead)}")
+    batch = loaded.inputs.shape[0] if loaded.inputs.shape else 1
+    if batch > 1:
+        notes.append(f"counts are for the whole input, a batch of {batch}")
+    return notes
+
+
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _claims(
+    loaded: LoadedTarget, network: Network, learned: Sequence[tuple[str, int]]
+) -> list[dict[str, Any]]:
+    if loaded.card is None or not loaded.card.claims:
+        return []
+    recounts: list[tuple[str, dict[str, Any]]] = []
+    remark = None
+    if loaded.architecture in ("mobilenetv1_dnw", "resnet50_sparse"):
+        from micronet.scoring import dnw_release
+
+        found, remark = dnw_release.recount(loaded.model, loaded.architecture, loaded.config)
+        recounts.append(("dnw-release", found))
+    plain = tally(network, rule_book("macs"), learned)
+    macs = plain.cost.total
+    recounts.append(
+        ("macs", {"parameters": plain.storage_bits // 32, "macs": macs, "operations": 2 * macs})
+    )
+    challenge = tally(network, rule_book("micronet2019"), learned)
+    track = track_named(loaded.card.track)
+    total = track.score(Fraction(challenge.storage_bits, 32), challenge.cost.total).total
+    recounts.append(("micronet2019", {"score": total, "operations": challenge.cost.total}))
+    untrained = loaded.weights == "untrained" and loaded.card.weights not in ("baseline",)
+    return judge_claims(loaded.card.claims, recounts, untrained=untrained, remark=remark)
+
+

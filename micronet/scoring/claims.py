@@ -1,0 +1,63 @@
+"""Published figures beside the recount: which convention a number belongs to, if any."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from micronet.scoring.printed import printed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from micronet.checkpoints.card import Claim
+
+_JUDGED = ("parameters", "macs", "operations", "score")
+
+
+def judge_claims(
+    claims: Iterable[Claim],
+    recounts: Sequence[tuple[str, Mapping[str, Any]]],
+    *,
+    untrained: bool,
+    remark: str | None = None,
+) -> list[dict[str, Any]]:
+    """One row a claim.
+
+    ``recounts`` lists (convention, quantity → exact number), the preferred convention first.
+    ``untrained``: the wiring was built, not trained, so a different number proves nothing.
+    """
+    return [
+        _row(claim, recounts, untrained=untrained, remark=remark)
+        for claim in claims
+        if claim.quantity in _JUDGED
+    ]
+
+
+def _row(
+    claim: Claim,
+    recounts: Sequence[tuple[str, Mapping[str, Any]]],
+    *,
+    untrained: bool,
+    remark: str | None,
+) -> dict[str, Any]:
+    found = [(name, counts[claim.quantity]) for name, counts in recounts if claim.quantity in counts]
+    stated = printed(claim.stated)
+    fitting = [(name, number) for name, number in found if stated.reproduced_by(number)]
+    name, number = (fitting or found)[0]
+    if fitting:
+        verdict, why = "holds", f"counted as {name}"
+    else:
+        verdict = "unjudged" if untrained else "fails"
+        off = float((number - claim.value) / claim.value)
+        why = f"{name} counts {off:+.1%}"
+        if untrained:
+            why += ", all edges alive" + (f"; {remark}" if remark else "")
+    return {
+        "quantity": claim.quantity,
+        "claimed": claim.stated,
+        "found": float(number) if claim.quantity == "score" else int(number),
+        "unit": claim.unit,
+        "source": claim.where,
+        "verdict": verdict,
+        "explanation": why,
+    }

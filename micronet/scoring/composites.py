@@ -1,0 +1,137 @@
+"""Python-level functions that matter as wholes: attention and recurrent networks.
+
+Recurrent functions check that all their tensors share a device, so here their weights are replaced by
+meta twins; and their initial state, which the module fills with zeros, becomes an input: a recurrent
+network that runs online carries its state, and its hidden-to-hidden weights are used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from micronet.scoring.ir import Operation, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from micronet.scoring.recorder import Recorder
+
+_RECURRENT = {
+    torch.lstm: "lstm",
+    torch.gru: "gru",
+    torch.rnn_tanh: "rnn",
+    torch.rnn_relu: "rnn",
+    torch.lstm_cell: "lstm_cell",
+    torch.gru_cell: "gru_cell",
+    torch.rnn_tanh_cell: "rnn_cell",
+    torch.rnn_relu_cell: "rnn_cell",
+}
+
+class Composites(TorchFunctionMode):
+    """Marks the operators that run inside recurrent functions."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401  # the protocol's own type
+        kwargs = kwargs or {}
+        name = _RECURRENT.get(func)
+        if name is None:
+            return func(*args, **kwargs)
+        args = self._on_one_device(args)
+        before, self._recorder.composite = self._recorder.composite, name
+        try:
+            return func(*args, **kwargs)
+        finally:
+            self._recorder.composite = before
+
+    def _on_one_device(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        # (input, state, weights, …) or, for packed sequences, (data, batch sizes, state, weights, …)
+        packed = isinstance(args[2], (list, tuple)) and not isinstance(args[1], (list, tuple)) and (
+            isinstance(args[3], (list, tuple))
+        )
+        state = 2 if packed else 1
+        kept = {1} if packed else set()  # batch sizes are read by the caller: they stay real
+        return tuple(
+            self._move(argument, is_state=position == state) if position not in kept else argument
+            for position, argument in enumerate(args)
+        )
+
+    def _move(self, argument: Any, *, is_state: bool) -> Any:  # noqa: ANN401  # nested arguments
+        if isinstance(argument, torch.Tensor):
+            return self._recorder.stand_in(argument, is_state=is_state)
+        if isinstance(argument, (list, tuple)):
+            return type(argument)(self._move(item, is_state=is_state) for item in argument)
+        return argument
+
+
+# What stands between the two matrix products of scaled-dot-product attention.
+_BETWEEN = frozenset("view _unsafe_view expand clone add masked_fill where _safe_softmax".split())
+
+
+def mark_attention(operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """The operations, those of scaled-dot-product attention marked as parts of it.
+
+    Attention reaches the dispatcher already taken apart: scale the query and the key, multiply, mask,
+    ``_safe_softmax`` (which nothing else uses), multiply by the value.
+    """
+    found = list(operations)
+    producer = {id(value): i for i, op in enumerate(found) for value in op.outputs}
+    consumers: dict[int, list[int]] = {}
+    for i, op in enumerate(found):
+        for value in op.inputs:
+            consumers.setdefault(id(value), []).append(i)
+    marked: set[int] = set()
+    for i, op in enumerate(found):
+        if op.name == "_safe_softmax":
+            marked.add(i)
+            marked |= _upstream(found, producer, op.inputs[0])
+            marked |= _downstream(found, consumers, op.outputs[0])
+    return tuple(
+        replace(op, composite="scaled_dot_product_attention") if i in marked else op
+        for i, op in enumerate(found)
+    )
+
+
+def _upstream(operations: list[Operation], producer: dict[int, int], value: Value) -> set[int]:
+    """From the softmax back to the scaled query and key."""
+    found: set[int] = set()
+    pending = [value]
+    while pending:
+        i = producer.get(id(pending.pop()))
+        if i is None:
+            continue
+        op = operations[i]
+        before_product = op.name in ("mul", "transpose", "view", "expand", "clone", "_unsafe_view")
+        if op.name in _BETWEEN or op.name == "bmm" or before_product:
+            if op.name == "mul":  # the scaling: attention begins here
+                found.add(i)
+                continue
+            found.add(i)
+            pending.extend(v for v in op.inputs if v.dynamic)
+    return {i for i in found if operations[i].name not in ("transpose",)}
+
+
+def _downstream(operations: list[Operation], consumers: dict[int, list[int]], value: Value) -> set[int]:
+    """From the softmax on to the product with the value."""
+    found: set[int] = set()
+    pending = [value]
+    while pending:
+        for i in consumers.get(id(pending.pop()), ()):
+            if operations[i].name == "bmm":
+                found.add(i)
+            elif operations[i].name in _BETWEEN or operations[i].name == "native_dropout":
+                found.add(i)
+                pending.extend(operations[i].outputs)
+    return found

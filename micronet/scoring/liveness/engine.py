@@ -1,0 +1,158 @@
+"""The two passes over the trace, and the live elements of every stored tensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from micronet.scoring import patterns
+from micronet.scoring.liveness import convolution, elementwise, mixing, moves, products
+from micronet.scoring.liveness.rule import DOUBT, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from micronet.scoring.ir import Geometry, Operation, Trace, Value
+
+
+@dataclass(frozen=True)
+class Liveness:
+    """What can be nonzero, what reaches the output, and which elements of each root are in use."""
+
+    nonzero: Mapping[int, Tensor]
+    reached: Mapping[int, Tensor]
+    read: Mapping[int, Tensor | None]
+    """By root: elements that any operation reads (flat; None stands for all)."""
+    used: Mapping[int, Tensor | None]
+    """By root: elements that reach the output through partners that can be nonzero (flat)."""
+
+    def alive(self, value: Value) -> Tensor:
+        """Elements of a dynamic value that can be nonzero and reach the output."""
+        reached = self.reached.get(id(value))
+        return patterns.nothing(value.shape) if reached is None else self.nonzero[id(value)] & reached
+
+    def reaches(self, value: Value) -> Tensor:
+        """Elements of a value that reach the output."""
+        reached = self.reached.get(id(value))
+        return patterns.nothing(value.shape) if reached is None else reached
+
+    def used_part(self, value: Value) -> Tensor:
+        """The used elements of the root that a constant is a view of, as a pattern of that view."""
+        return _part(self.used, value)
+
+
+def rule_of(op: Operation) -> Rule:
+    """How an operator passes patterns on."""
+    if op.name == "convolution":
+        return convolution.RULE
+    if op.name in products.PRODUCTS:
+        return products.RULE
+    if op.name in moves.MOVES:
+        return moves.MOVE
+    if op.name in ("native_batch_norm", "_native_batch_norm_legit_no_training"):
+        return mixing.AFFINE if mixing.is_affine(op) else mixing.STATISTICS
+    if op.name in ("native_layer_norm", "native_group_norm"):
+        return mixing.STATISTICS
+    if op.name in ("_softmax", "_log_softmax", "_safe_softmax"):
+        return mixing.SOFTMAX
+    if op.name in mixing.WINDOWS:
+        return mixing.WINDOW
+    if op.name in mixing.REDUCTIONS and len(op.inputs) == 1:
+        return mixing.REDUCTION
+    if op.name == "embedding":
+        return moves.LOOKUP
+    if torch.Tag.pointwise in getattr(op.function, "tags", ()):
+        return elementwise.RULE
+    return DOUBT
+
+
+def analyse(trace: Trace) -> Liveness:
+    """Forward and backward over the whole network; one pass each is the fixed point."""
+    nonzero: dict[int, Tensor] = {id(value): patterns.everything(value.shape) for value in trace.inputs}
+    read: dict[int, Tensor | None] = {}
+
+    def see(value: Value) -> Tensor:
+        found = nonzero.get(id(value))
+        if found is None:
+            content = value.tensor
+            found = patterns.everything(value.shape) if content is None else patterns.compress(content != 0)
+            nonzero[id(value)] = found
+        return found
+
+    for op in trace.operations:
+        for value in op.inputs:
+            if not value.dynamic:
+                _mark(read, value, patterns.everything(value.shape))
+        outputs = rule_of(op).forward(op, see)
+        for value, pattern in zip(op.outputs, outputs, strict=True):
+            nonzero[id(value)] = pattern
+
+    reached: dict[int, Tensor] = {}
+    used: dict[int, Tensor | None] = {}
+    for value in trace.outputs:
+        _reach(reached, used, value, patterns.everything(value.shape))
+    for op in reversed(trace.operations):
+        if not any(id(value) in reached for value in op.outputs):
+            continue
+        wanted = [reached.get(id(value), patterns.nothing(value.shape)) for value in op.outputs]
+        if all(patterns.is_nothing(pattern) for pattern in wanted):
+            continue
+        inputs = rule_of(op).backward(op, see, wanted)
+        for value, pattern in zip(op.inputs, inputs, strict=True):
+            _reach(reached, used, value, pattern)
+    return Liveness(nonzero, reached, read, used)
+
+
+def _reach(
+    reached: dict[int, Tensor], used: dict[int, Tensor | None], value: Value, pattern: Tensor
+) -> None:
+    before = reached.get(id(value))
+    if before is not None:
+        pattern = before | pattern
+        if pattern.numel() > 1 and bool(pattern.all()):
+            pattern = patterns.everything(value.shape)
+    reached[id(value)] = pattern
+    if not value.dynamic:
+        _mark(used, value, pattern)
+
+
+def _mark(masks: dict[int, Tensor | None], value: Value, pattern: Tensor) -> None:
+    """Add the elements of a constant view to the mask of its root."""
+    where = value.where
+    if where is None or (value.root in masks and masks[value.root] is None):
+        return
+    if value.numel == where.storage_elements and patterns.is_everything(pattern):
+        masks[value.root] = None
+        return
+    if patterns.is_nothing(pattern):
+        masks.setdefault(value.root, torch.zeros(where.storage_elements, dtype=torch.bool))
+        return
+    mask = masks.get(value.root)
+    if mask is None:
+        mask = masks[value.root] = torch.zeros(where.storage_elements, dtype=torch.bool)
+    view, pattern = _distinct(mask, where, pattern)
+    view |= pattern
+
+
+def _distinct(mask: Tensor, where: Geometry, pattern: Tensor) -> tuple[Tensor, Tensor]:
+    """The view of ``mask`` at ``where`` without the dimensions that only repeat elements."""
+    size = list(where.size)
+    for dim, stride in enumerate(where.stride):
+        if stride == 0 and size[dim] > 1:
+            size[dim] = 1
+            if pattern.shape[dim] > 1:
+                pattern = pattern.any(dim=dim, keepdim=True)
+    return mask.as_strided(size, where.stride, where.offset), pattern
+
+
+def _part(masks: Mapping[int, Tensor | None], value: Value) -> Tensor:
+    if value.where is None or value.root not in masks:
+        return patterns.nothing(value.shape)
+    mask = masks[value.root]
+    if mask is None:
+        return patterns.everything(value.shape)
+    return mask.as_strided(value.where.size, value.where.stride, value.where.offset)

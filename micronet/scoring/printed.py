@@ -1,0 +1,49 @@
+"""Numbers as publications print them: "564M", "74.0", "5/32", and what exact values they fit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from micronet.errors import MicronetError
+
+_PRINTED = re.compile(r"(?P<whole>[0-9]{1,30})(\.(?P<decimals>[0-9]{1,30}))?(?P<scale>[KMB]?)")
+_RATIO = re.compile(r"[0-9]{1,30}/[1-9][0-9]{0,29}")
+_SCALES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A printed number and the value of one unit in its last digit (0 for an exact ratio)."""
+
+    number: Fraction
+    last_digit: Fraction
+
+    def rounded_from(self, exact: Fraction | int) -> bool:
+        """Whether ``exact``, rounded to the printed digits, prints so (a tie may go either way)."""
+        return abs(exact - self.number) <= self.last_digit / 2
+
+    def truncated_from(self, exact: Fraction | int) -> bool:
+        """Whether ``exact`` (0 or more), cut off after the printed digits, prints so."""
+        return exact == self.number or 0 <= exact - self.number < self.last_digit
+
+    def reproduced_by(self, exact: Fraction | int) -> bool:
+        """Whether ``exact`` is what was printed, be it rounded or truncated."""
+        return self.rounded_from(exact) or self.truncated_from(exact)
+
+
+def printed(text: str) -> Printed:
+    """Read a printed number; M is 10^6 and B is 10^9. Every digit written counts as significant.
+
+    >>> printed("564M").reproduced_by(563_638_816), printed("574M").reproduced_by(529_911_552)
+    (True, False)
+    """
+    if _RATIO.fullmatch(text):
+        return Printed(Fraction(text), Fraction(0))
+    match = _PRINTED.fullmatch(text)
+    if match is None:
+        raise MicronetError(f"'{text}' is not a printed number such as 564M, 74.0 or 5/32.")
+    decimals = match["decimals"] or ""
+    last_digit = Fraction(_SCALES[match["scale"]], 10 ** len(decimals))
+    return Printed(int(match["whole"] + decimals) * last_digit, last_digit)

@@ -1,0 +1,375 @@
+"""The dispatch mode that writes down every operator that depends on the input."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from micronet.scoring.composites import mark_attention
+from micronet.scoring.ir import Operation, Root, Trace, Value
+from micronet.scoring.liveness.moves import MOVES
+from micronet.scoring.memory import Memory, geometry, meta_twin, storage_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+_META = torch.device("meta")
+_CPU = torch.device("cpu")
+# Operators that read the shape of their tensor and not its content.
+_SHAPE_READERS = frozenset(
+    "zeros_like ones_like full_like empty_like rand_like randn_like new_zeros new_ones new_full "
+    "new_empty new_empty_strided".split()
+)
+
+
+class DataDependentError(RuntimeError):
+    """Python code asked for the value of an activation while only shapes were traced."""
+
+
+class _Signature(NamedTuple):
+    name: str
+    mutated: tuple[int, ...]
+    mutated_names: tuple[str, ...]
+    reads_shape_only: bool
+
+
+@cache
+def _signature(function: torch._ops.OpOverload) -> _Signature:
+    mutated, names = [], []
+    for position, argument in enumerate(function._schema.arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            (names.append(argument.name) if argument.kwarg_only else mutated.append(position))
+    name = function._schema.name.split("::")[-1]
+    if mutated and name.endswith("_") and not name.endswith("__"):
+        name = name[:-1]
+    if name == "as_strided" and mutated:  # restrides its tensor, changes no element
+        name, mutated = "alias", []
+    return _Signature(name, tuple(mutated), tuple(names), name in _SHAPE_READERS)
+
+
+class Recorder(TorchDispatchMode):
+    """Runs constants for real, everything else as shapes, and keeps the operations in order."""
+
+    def __init__(self, model: nn.Module, *, shape_only: bool) -> None:
+        super().__init__()
+        self.scopes: list[tuple[str, str]] = []
+        self.composite = ""
+        self._shape_only = shape_only
+        self._memory = Memory(self._emit)
+        self._operations: list[Operation] = []
+        self._inputs: list[Value] = []
+        self._roots: dict[int, Root] = {}
+        self._held: list[Tensor] = []
+        self._twins: dict[int, Tensor] = {}
+        self._named: dict[int, tuple[str, Tensor]] = {}
+        for kind in (model.named_parameters, model.named_buffers):
+            for name, tensor in kind(remove_duplicate=False):
+                if type(tensor) is not torch.nn.parameter.UninitializedParameter:
+                    self._named.setdefault(storage_key(tensor), (name, tensor))
+
+    def add_input(self, tensor: Tensor) -> Tensor:
+        """The tensor to hand to the model for ``tensor``: its meta twin, or itself in a real run."""
+        given = meta_twin(tensor) if self._shape_only else tensor
+        self._memory.record(given, self._new_dynamic(given, is_input=True))
+        return given
+
+    def stand_in(self, tensor: Tensor, *, is_state: bool = False) -> Tensor:
+        """A tensor on the device of the input that means the same as ``tensor``."""
+        value = self._value_of(tensor)
+        if is_state and not value.dynamic and value.tensor is not None and not value.tensor.any():
+            state = meta_twin(tensor) if self._shape_only else tensor.clone()
+            self._memory.record(state, self._new_dynamic(state, is_input=True))
+            return state
+        return self._twin(tensor, value) if self._shape_only else tensor
+
+    def finish(self, outputs: Sequence[Tensor]) -> Trace:
+        """What was recorded, once the forward pass has returned ``outputs``."""
+        values = tuple(self._value_of(tensor) for tensor in outputs)
+        return Trace(mark_attention(self._operations), tuple(self._inputs), values, dict(self._roots))
+
+    # --- the mode itself -------------------------------------------------------------------------
+
+    def __torch_dispatch__(
+        self,
+        func: Any,  # noqa: ANN401  # the protocol's own type
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401
+        kwargs = kwargs or {}
+        found: list[tuple[Tensor, Value]] = []
+
+        def see(item: Tensor) -> Value:
+            value = self._value_of(item)
+            found.append((item, value))
+            return value
+
+        value_args = tuple(_swap(arg, see) for arg in args)
+        value_kwargs = {key: _swap(arg, see) for key, arg in kwargs.items()} if kwargs else {}
+        signature = _signature(func)
+        if signature.reads_shape_only or not any(value.dynamic for _, value in found):
+            return self._constant(func, signature, (args, kwargs), (value_args, value_kwargs), found)
+        return self._dynamic(func, signature, (args, kwargs), (value_args, value_kwargs), found)
+
+    def _constant(
+        self,
+        func: Callable[..., Any],
+        signature: _Signature,
+        given: tuple[tuple[Any, ...], dict[str, Any]],
+        values: tuple[tuple[Any, ...], dict[str, Any]],
+        found: list[tuple[Tensor, Value]],
+    ) -> Any:  # noqa: ANN401
+        known = all(v.tensor is not None or v.dynamic for _, v in found)
+        on_meta = any(t.is_meta for t, _ in found) or given[1].get("device") == _META
+        same = not on_meta and all(t is v.tensor for t, v in found)
+        mutates = bool(signature.mutated or signature.mutated_names)
+        real = None
+        if known:
+            real = self._really(func, signature, values)
+        if mutates:
+            return self._overwrite(signature, given, real, found)
+        shown = real if same else func(*given[0], **given[1])
+        parameters = frozenset[str]().union(
+            *(self._roots[v.root].parameters for _, v in found if not v.dynamic)
+        )
+        moved = self._moved(signature, found)
+        truths = _tensors(real) if known else _tensors(shown)
+        for tensor, true in zip(_tensors(shown), truths, strict=True):
+            value = self._new_constant(true, known=known, parameters=parameters, moved=moved)
+            self._memory.record(tensor, value)
+        return shown
+
+    def _moved(self, signature: _Signature, found: list[tuple[Tensor, Value]]) -> frozenset[int]:
+        """The roots that a data-moving operator takes its elements from."""
+        if signature.name not in MOVES or signature.mutated:
+            return frozenset()
+        sources = [v.root for _, v in found if v.dtype.is_floating_point]
+        return frozenset[int]().union(*(self._roots[key].moved_from or {key} for key in sources))
+
+    def _really(
+        self,
+        func: Callable[..., Any],
+        signature: _Signature,
+        values: tuple[tuple[Any, ...], dict[str, Any]],
+    ) -> Any:  # noqa: ANN401
+        """The operator on the constants' real content; what it would overwrite is copied first."""
+
+        def content(value: Value) -> Tensor:
+            if value.dynamic or value.tensor is None:  # only its shape is read
+                return torch.empty(value.shape, dtype=value.dtype)
+            return value.tensor
+
+        args = [_swap_values(arg, content) for arg in values[0]]
+        kwargs = {key: _swap_values(arg, content) for key, arg in values[1].items()}
+        if kwargs.get("device") == _META:
+            kwargs["device"] = _CPU
+        for position in signature.mutated:
+            args[position] = args[position].clone()
+        for name in signature.mutated_names:
+            kwargs[name] = kwargs[name].clone()
+        return func(*args, **kwargs)
+
+    def _dynamic(
+        self,
+        func: Callable[..., Any],
+        signature: _Signature,
+        given: tuple[tuple[Any, ...], dict[str, Any]],
+        values: tuple[tuple[Any, ...], dict[str, Any]],
+        found: list[tuple[Tensor, Value]],
+    ) -> Any:  # noqa: ANN401
+        args, kwargs = given
+        if self._shape_only:
+            if signature.name == "_local_scalar_dense":
+                message = "the value of an activation decides what runs"
+                raise DataDependentError(message)
+            stand_ins = {id(t): self._twin(t, v) for t, v in found if not t.is_meta}
+            if stand_ins:
+                args = tuple(_swap(a, lambda t: stand_ins.get(id(t), t)) for a in args)
+                kwargs = {k: _swap(a, lambda t: stand_ins.get(id(t), t)) for k, a in kwargs.items()}
+        elif signature.mutated and not found[0][1].dynamic:
+            args = (args[0].clone(), *args[1:])  # never write into a tensor of the user's
+        result = func(*args, **kwargs)
+        if signature.mutated or signature.mutated_names:
+            return self._overwrite(signature, given, result, found, (func, values))
+        outputs = tuple(self._new_dynamic(tensor) for tensor in _tensors(result))
+        self._append(func, signature.name, values, found, outputs)
+        alone = signature.name.startswith("unsafe_")
+        for tensor, value in zip(_tensors(result), outputs, strict=True):
+            self._memory.record(tensor, value, alone=alone)
+        return result
+
+    def _overwrite(
+        self,
+        signature: _Signature,
+        given: tuple[tuple[Any, ...], dict[str, Any]],
+        result: Any,  # noqa: ANN401
+        found: list[tuple[Tensor, Value]],
+        operation: tuple[Any, Any] | None = None,
+    ) -> Any:  # noqa: ANN401
+        """An in-place operator: its target holds a new value, and the caller gets the target back."""
+        targets = [given[0][position] for position in signature.mutated]
+        targets += [given[1][name] for name in signature.mutated_names]
+        results = _tensors(result) or [None] * len(targets)
+        parameters = frozenset[str]().union(
+            *(self._roots[v.root].parameters for _, v in found if not v.dynamic)
+        )
+        if operation is not None:
+            new = tuple(self._new_dynamic(target) for target in targets)
+            self._append(operation[0], signature.name, operation[1], found, new, inplace=True)
+        else:
+            new = tuple(
+                self._new_constant(true, known=true is not None, parameters=parameters)
+                if true is not None
+                else self._new_constant(target, known=False, parameters=parameters)
+                for target, true in zip(targets, results, strict=False)
+            )
+        for target, value in zip(targets, new, strict=False):
+            self._memory.write(target, value)
+        return targets[0] if len(targets) == 1 else tuple(targets)
+
+    # --- values ----------------------------------------------------------------------------------
+
+    def _value_of(self, tensor: Tensor) -> Value:
+        value = self._memory.lookup(tensor)
+        if value is None:
+            known = not tensor.is_meta
+            value = self._new_constant(tensor, known=known, parameters=None)
+            self._memory.record(tensor, value)
+        return value
+
+    def _new_dynamic(self, tensor: Tensor, *, is_input: bool = False) -> Value:
+        self._held.append(tensor)
+        key = storage_key(tensor)
+        value = Value(
+            tuple(tensor.shape),
+            tensor.dtype,
+            dynamic=True,
+            storage_bytes=int(tensor.untyped_storage().nbytes()),
+            alias_of=key,
+        )
+        if is_input:
+            self._inputs.append(value)
+        return value
+
+    def _new_constant(
+        self,
+        tensor: Tensor,
+        *,
+        known: bool,
+        parameters: frozenset[str] | None,
+        moved: frozenset[int] = frozenset(),
+    ) -> Value:
+        """``parameters`` names what it was computed from; None: it was found in the model."""
+        self._held.append(tensor)
+        key = storage_key(tensor)
+        where = geometry(tensor)
+        if key not in self._roots:
+            name, whole = self._named.get(key, ("", tensor))
+            sources = frozenset([name]) if name else (parameters or frozenset[str]())
+            self._roots[key] = Root(
+                name or (min(sources) if sources else self._label()),
+                whole.detach() if known else None,
+                tuple(whole.shape),
+                whole.dtype,
+                sources,
+                derived=not name,
+                elements=where.storage_elements,
+                moved_from=moved - {key},
+            )
+        return Value(
+            tuple(tensor.shape),
+            tensor.dtype,
+            dynamic=False,
+            tensor=tensor.detach() if known else None,
+            root=key,
+            where=where,
+            storage_bytes=int(tensor.untyped_storage().nbytes()),
+        )
+
+    def _label(self) -> str:
+        scope = self.scopes[-1][0] if self.scopes else ""
+        return f"{scope}.constant" if scope else "constant"
+
+    def _twin(self, tensor: Tensor, value: Value) -> Tensor:
+        if tensor.is_meta:
+            return tensor
+        twin = self._twins.get(id(tensor))
+        if twin is None:
+            twin = self._twins[id(tensor)] = meta_twin(tensor)
+            self._held.append(tensor)
+        if self._memory.lookup(twin) is not value:
+            self._memory.record(twin, value)
+        return twin
+
+    def _append(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        values: tuple[tuple[Any, ...], dict[str, Any]],
+        found: list[tuple[Tensor, Value]],
+        outputs: tuple[Value, ...],
+        *,
+        inplace: bool = False,
+    ) -> None:
+        module, module_type = self.scopes[-1] if self.scopes else ("", "")
+        self._operations.append(
+            Operation(
+                name,
+                func,
+                values[0],
+                values[1],
+                tuple(value for _, value in found),
+                outputs,
+                module,
+                module_type,
+                self.composite,
+                inplace,
+            )
+        )
+
+    def _emit(self, function: Callable[..., Any], *arguments: Any) -> Value:  # noqa: ANN401
+        """Apply a data-moving function to Values (for views of buffers that were overwritten)."""
+        values = [argument for argument in arguments if isinstance(argument, Value)]
+        last = arguments[-1] if len(values) == 1 else arguments[-2]
+        if not any(value.dynamic for value in values) and all(v.tensor is not None for v in values):
+            real = function(*(a.tensor if isinstance(a, Value) else a for a in arguments))
+            parameters = frozenset[str]().union(*(self._roots[v.root].parameters for v in values))
+            return self._new_constant(real, known=True, parameters=parameters)
+        shape = torch.empty(last.size, dtype=values[0].dtype, device=_META)
+        if not any(value.dynamic for value in values):
+            return self._new_constant(shape, known=False, parameters=frozenset())
+        output = self._new_dynamic(shape)
+        found = [(shape, value) for value in values]
+        self._append(function, function.__name__, (arguments, {}), found, (output,))
+        return output
+
+
+def _swap(argument: Any, change: Callable[[Tensor], Any]) -> Any:  # noqa: ANN401
+    """``argument`` with ``change`` applied to every tensor in it."""
+    if isinstance(argument, torch.Tensor):
+        return change(argument)
+    if isinstance(argument, (list, tuple)):
+        return type(argument)(_swap(item, change) for item in argument)
+    return argument
+
+
+def _swap_values(argument: Any, change: Callable[[Value], Any]) -> Any:  # noqa: ANN401
+    if isinstance(argument, Value):
+        return change(argument)
+    if isinstance(argument, (list, tuple)):
+        return type(argument)(_swap_values(item, change) for item in argument)
+    return argument
+
+
+def _tensors(result: Any) -> list[Tensor]:  # noqa: ANN401
+    if isinstance(result, torch.Tensor):
+        return [result]
+    if isinstance(result, (list, tuple)):
+        return [tensor for item in result for tensor in _tensors(item)]
+    return []

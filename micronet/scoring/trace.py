@@ -1,0 +1,146 @@
+"""One forward pass under a dispatch mode: every ATen operator that really runs, with real shapes.
+
+The input lives on the meta device and the weights stay real. What depends on the input is computed as
+shapes only; what does not is a constant and is computed for real, so masks, parametrisations and
+fake-quantised weights fold away by themselves. Where Python code asks for the value of an activation
+(data-dependent control flow), the pass is repeated on one real random input and a note says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.nn.modules import module as module_hooks
+from torch.utils import _pytree
+
+from micronet.errors import MicronetError
+from micronet.scoring.composites import Composites
+from micronet.scoring.ir import Trace
+from micronet.scoring.recorder import DataDependentError, Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+from contextlib import contextmanager
+
+
+def trace(model: nn.Module, inputs: Sequence[Tensor]) -> Trace:
+    """The operations of ``model(*inputs)`` in evaluation mode.
+
+    ``inputs`` give shapes and types; their values are used only if control flow depends on data.
+    The model is left exactly as it was: no hook, attribute, buffer value or training flag changes,
+    also when its forward raises.
+
+    Raises MicronetError where forward fails or returns no tensor.
+    """
+    with _quiet(model):
+        try:
+            return _run(model, inputs, shape_only=True)
+        except MicronetError:
+            raise
+        except Exception as why:  # noqa: BLE001  # whatever it is, the real run below shows it again
+            if any(tensor.is_meta for tensor in model.parameters()):
+                raise _failed(model, inputs, why) from why
+            reason = _first_line(why)
+        try:
+            found = _run(model, _real(inputs), shape_only=False)
+        except MicronetError:
+            raise
+        except Exception as why:  # the user's own forward may raise anything
+            raise _failed(model, inputs, why) from why
+    note = f"traced on one real random input, because shapes alone do not decide what runs ({reason})"
+    return Trace(found.operations, found.inputs, found.outputs, found.roots, (note,), shape_only=False)
+
+
+def _run(model: nn.Module, inputs: Sequence[Tensor], *, shape_only: bool) -> Trace:
+    recorder = Recorder(model, shape_only=shape_only)
+    given = [recorder.add_input(value) for value in inputs]
+    with torch.no_grad(), _scopes(model, recorder), Composites(recorder), recorder:
+        result = model(*given)
+    tensors = [leaf for leaf in _pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+    if not tensors:
+        message = f"{type(model).__name__}.forward returned {type(result).__name__} without a tensor."
+        raise MicronetError(message, "Wrap the model so that forward returns its outputs.")
+    return recorder.finish(tensors)
+
+
+@contextmanager
+def _quiet(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, fast paths that hide operators off, random state kept; all undone after."""
+    training = [module for module in model.modules() if module.training]
+    fast_path = torch.backends.mha.get_fastpath_enabled()
+    fused = torch._C._get_mkldnn_enabled()  # noqa: SLF001  # torch.backends.mkldnn.flags warns about TF32
+    with torch.random.fork_rng(devices=[]):
+        torch.backends.mha.set_fastpath_enabled(False)
+        torch._C._set_mkldnn_enabled(False)  # noqa: SLF001, FBT003
+        try:
+            for module in training:
+                module.training = False
+            yield
+        finally:
+            for module in training:
+                module.training = True
+            torch.backends.mha.set_fastpath_enabled(fast_path)
+            torch._C._set_mkldnn_enabled(fused)  # noqa: SLF001
+
+
+@contextmanager
+def _scopes(model: nn.Module, recorder: Recorder) -> Iterator[None]:
+    """Tell the recorder which module is running, by process-wide hooks that leave no mark on any module."""
+    names = {id(module): name for name, module in model.named_modules()}
+
+    def enter(module: nn.Module, _: object) -> None:
+        if (name := names.get(id(module))) is not None:
+            recorder.scopes.append((name, type(module).__name__))
+
+    def leave(module: nn.Module, *_: object) -> None:
+        if id(module) in names:
+            recorder.scopes.pop()
+
+    hooks = (
+        module_hooks.register_module_forward_pre_hook(enter),
+        module_hooks.register_module_forward_hook(leave, always_call=True),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _real(inputs: Sequence[Tensor]) -> list[Tensor]:
+    """The inputs, where they hold no data filled with a seeded random image or with token 1."""
+    generator = torch.Generator().manual_seed(0)
+
+    def fill(value: Tensor) -> Tensor:
+        if not value.is_meta:
+            return value.detach().clone()
+        if value.is_floating_point():
+            return torch.randn(value.shape, generator=generator).to(value.dtype)
+        return torch.ones(value.shape, dtype=value.dtype)
+
+    return [fill(value) for value in inputs]
+
+
+def _failed(model: nn.Module, inputs: Sequence[Tensor], why: BaseException) -> MicronetError:
+    shapes = ", ".join("x".join(map(str, value.shape)) for value in inputs)
+    return MicronetError(
+        f"{type(model).__name__}.forward failed on an input of {shapes}: {_first_line(why)}",
+        "Give the shape that the network expects: --input 1,3,224,224",
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:160]
+
+
+def meta_input(shape: Sequence[int], dtype: str = "float32") -> Tensor:
+    """An input that has a shape and no data."""
+    return torch.empty(tuple(shape), dtype=getattr(torch, dtype), device=torch.device("meta"))
+
+

@@ -1,0 +1,199 @@
+"""How much each operation does: products, sums and elementary acts, as exact integers.
+
+Which edges take part depends on the rule book: all that are ``stored``, those that are ``active``
+(not zero), or those that are ``live`` (active, fed, and used).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Literal
+
+from micronet.errors import MicronetError
+from micronet.scoring import channels, patterns
+from micronet.scoring.acts import LINEAR, acts
+from micronet.scoring.folding import bias_of, folds, weight_of
+from micronet.scoring.liveness import Liveness, analyse, convolution
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from micronet.scoring.ir import Operation, Trace, Value
+
+Edges = Literal["stored", "active", "live"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one operation computes."""
+
+    operation: Operation
+    products: int = 0
+    """Multiplications of dot products."""
+    dots: int = 0
+    """Dot products of at least one edge: each needs one addition fewer than it has products."""
+    biases: int = 0
+    """Additions of a bias to a dot product."""
+    positions: int = 0
+    """How often each edge of the weight is used."""
+    acts: Mapping[str, int] = field(default_factory=dict)
+    folded: bool = False
+    """A batch norm that is part of the operator before it."""
+    shuffled_channels: int = 0
+    """Channels that this operation puts into another order."""
+
+
+class Network:
+    """A trace with what is needed to count it: liveness, channels and foldable norms, each found once."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+
+    @cached_property
+    def liveness(self) -> Liveness:
+        """Which elements can be nonzero and reach the output."""
+        return analyse(self.trace)
+
+    @cached_property
+    def axes(self) -> Mapping[int, frozenset[int]]:
+        """Channel axes of every activation."""
+        return channels.channel_axes(self.trace)
+
+    @cached_property
+    def folds(self) -> Mapping[int, int]:
+        """Batch norms that fold, by position, and where to."""
+        return folds(self.trace)
+
+    def weight_pattern(self, weight: Value, edges: Edges) -> Tensor:
+        """The edges of a weight that take part."""
+        if edges == "stored":
+            return patterns.everything(weight.shape)
+        active = self.liveness.nonzero[id(weight)]
+        return active if edges == "active" else active & self.liveness.used_part(weight)
+
+    def results(self, op: Operation, edges: Edges) -> int:
+        """Elements that an operation really has to compute."""
+        output = op.outputs[0]
+        if edges != "live":
+            return output.numel
+        shape = output.shape
+        alive = self.liveness.alive(output)
+        if op.name in ("add", "sub", "mul", "div", "rsub") and len(op.inputs) > 1:
+            for value in op.inputs:  # one operand that is always zero: nothing to compute
+                alive = alive & patterns.pad_dims(self.liveness.nonzero[id(value)], len(shape))
+        return channels.count(alive, shape, self.axes[id(output)])
+
+
+def work(network: Network, edges: Edges, *, fold: bool) -> list[Work]:
+    """The work of every operation, in order.
+
+    ``fold``: batch norms that can go into the operator before them do.
+    Raises MicronetError naming every operator that no table knows.
+    """
+    folded = network.folds if fold else {}
+    with_shift = {linear for norm, linear in folded.items()}
+    found: list[Work] = []
+    unknown: dict[str, str] = {}
+    for i, op in enumerate(network.trace.operations):
+        if i in folded:
+            found.append(Work(op, folded=True))
+        elif op.name in LINEAR:
+            found.append(_linear(network, op, edges, shifted=i in with_shift))
+        else:
+            shuffled = channels.permutes_channels(op, network.axes.get(id(op.inputs[0]), frozenset()))
+            results = network.results(op, edges)
+            done = acts(op, results)
+            if done is None:
+                unknown.setdefault(str(op.function), op.module or "the model itself")
+                continue
+            if shuffled:
+                width = prod(op.outputs[0].shape[axis] for axis in network.axes[id(op.outputs[0])])
+                found.append(Work(op, acts={"permute": results}, shuffled_channels=width))
+            else:
+                found.append(Work(op, acts=done))
+    if unknown:
+        listed = "; ".join(f"{name} in {module}" for name, module in unknown.items())
+        raise MicronetError(
+            f"No price for {len(unknown)} operator(s): {listed}.",
+            "An unpriced operator is never counted as 0. Please report it, or take it out of forward.",
+        )
+    return found
+
+
+def _linear(network: Network, op: Operation, edges: Edges, *, shifted: bool) -> Work:
+    weight = weight_of(op)
+    bias = bias_of(op)
+    extra = {"multiply": op.outputs[0].numel} if op.kwargs.get("alpha", 1) != 1 else {}
+    if weight is None:
+        products, dots = _dynamic_product(network, op, edges)
+        if bias is not None:
+            extra["add"] = network.results(op, edges)
+        return Work(op, products, dots, acts=extra)
+    pattern = network.weight_pattern(weight, edges)
+    if op.name == "convolution":
+        count, rows = _rows_of_convolution(op, pattern)
+        positions = op.outputs[0].shape[0] * prod(op.outputs[0].shape[2:])
+    else:
+        count, rows, positions = _rows_of_product(op, weight, pattern)
+    if bias is not None and bias.dynamic:
+        extra["add"] = network.results(op, edges)
+    biased = shifted or (bias is not None and not bias.dynamic)
+    if op.name == "convolution" and op.args[6]:  # transposed: each edge is used once an input position
+        reads = op.inputs[0].shape[0] * prod(op.inputs[0].shape[2:])
+        dots = min(rows * positions, count * reads)
+        return Work(op, count * reads, dots, dots * biased, reads, extra)
+    return Work(
+        op, count * positions, rows * positions, rows * positions * biased, positions, extra
+    )
+
+
+def _rows_of_convolution(op: Operation, pattern: Tensor) -> tuple[int, int]:
+    """(edges, output channels with at least one edge)."""
+    weight = op.inputs[1]
+    outputs = op.outputs[0].shape[1]
+    if pattern.numel() == 1:
+        return (weight.numel, outputs) if pattern.item() else (0, 0)
+    grouped = convolution.by_group(op, pattern.expand(weight.shape))
+    return int(grouped.sum()), int(grouped.flatten(2).any(2).sum())
+
+
+def _rows_of_product(op: Operation, weight: Value, pattern: Tensor) -> tuple[int, int, int]:
+    """(edges, dot products with at least one edge, times each is used) of a product with a constant."""
+    left = weight is op.inputs[-2]
+    result = op.outputs[0].shape
+    if op.name in ("mv", "addmv", "dot"):
+        positions = 1
+        inner = -1
+    else:
+        positions = result[-1] if left else result[-2]
+        inner = -1 if left else -2
+        if len(weight.shape) < 3 and len(result) > 2:
+            positions *= prod(result[:-2])
+    if pattern.numel() == 1:
+        rows = weight.numel // weight.shape[inner]
+        return (weight.numel, rows, positions) if pattern.item() else (0, 0, positions)
+    full = pattern.expand(weight.shape)
+    return int(full.sum()), int(full.any(inner).sum()), positions
+
+
+def _dynamic_product(network: Network, op: Operation, edges: Edges) -> tuple[int, int]:
+    """(multiplications, dot products) of a product of two activations, dead channels left out."""
+    if op.name == "convolution":
+        per_output = op.inputs[1].numel // op.inputs[1].shape[0]
+        dots = op.outputs[0].numel
+        return per_output * dots, dots
+    left, right = op.inputs[-2:]
+    inner = left.shape[-1]
+    dots = op.outputs[0].numel
+    if edges == "live":
+        dots = network.results(op, edges)
+        a = network.liveness.alive(left)
+        b = network.liveness.alive(right)
+        along_left = channels.by_channel(a, frozenset([a.ndim - 1])).reshape(-1)
+        along_right = channels.by_channel(b, frozenset([max(b.ndim - 2, 0)])).reshape(-1)
+        inner = int((along_left & along_right).expand(inner).sum())
+    return inner * dots, dots if inner else 0

@@ -1,0 +1,119 @@
+"""Cards: the shelf's own, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from micronet import shelf
+from micronet.checkpoints.card import Card, card, cards, load_card
+from micronet.errors import MicronetError
+from micronet.models import ARCHITECTURES, default_input
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = (
+    "darts_imagenet dnw_small_x15 dnw_small_x225 dnw_x225 dnw_x3 dnw_x49 efficientnet_lite0 "
+    "lstm_wikitext103 mnv1_582M mobilenet_v1 mobilenet_v2_1.4 nasnet_a_mobile pnasnet5_mobile "
+    "resnet50_dnw_10 resnet50_dnw_10_all rg_x225 rg_x49 wideresnet_28_10"
+).split()
+MULTIPLES = {"M": 10**6, "B": 10**9}
+
+
+def stated_value(stated: str) -> float:
+    """ "42.1M" is 42,100,000: what the number beside a stated text must be."""
+    text, factor = (stated[:-1], MULTIPLES[stated[-1]]) if stated[-1] in MULTIPLES else (stated, 1)
+    return round(float(text.replace(",", "")) * factor, 6)
+
+
+def test_the_shelf_has_these_cards() -> None:
+    assert [each.name for each in cards()] == NAMES
+
+
+@pytest.mark.parametrize("each", cards(), ids=lambda each: each.name)
+def test_a_card_is_consistent(each: Card) -> None:
+    """It can be built, its input is the architecture's, its numbers are those stated."""
+    settings = ARCHITECTURES[each.architecture].complete(each.architecture, each.config)
+    assert set(each.config) <= set(settings)
+    assert default_input(each.architecture, each.config).shape == each.input
+    assert (each.prune_rate is not None) == (each.weights == "released")
+    assert each.claims
+    for claim in each.claims:
+        assert claim.value == stated_value(claim.stated), claim
+        assert claim.where
+    if each.prune_rate is not None:
+        assert each.config["density"] == round(1 - each.prune_rate, 6)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(("rg_", "dnw_"))])
+def test_released_wirings_name_the_release_address(name: str) -> None:
+    base = "https://prior-datasets.s3.us-east-2.amazonaws.com/dnw/pretrained-models"
+    assert [s.url for s in card(name).sources if s.kind == "file"] == [f"{base}/{name}.pt"]
+
+
+def test_mnv1_582m_was_never_released_and_claims_three_numbers() -> None:
+    known = card("mnv1_582M")
+    assert known.weights == "never released"
+    assert known.sources == ()
+    found = {claim.quantity: (claim.stated, claim.value) for claim in known.claims}
+    assert found == {
+        "macs": ("582M", 582_000_000),
+        "parameters": ("4.2M", 4_200_000),
+        "top1": ("74.4", 74.4),
+    }
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(MicronetError, match="no card 'dnw_x255'") as caught:
+        card("dnw_x255")
+    assert caught.value.next_step is not None
+    assert "Did you mean dnw_x225" in caught.value.next_step
+
+
+def wrong_card(tmp_path: Path, *changes: tuple[str, str]) -> str:
+    """The message about the card dnw_x3 after these replacements in its text."""
+    text = (shelf.folder("checkpoints") / "dnw_x3.toml").read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = tmp_path / "dnw_x3.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(MicronetError) as caught:
+        load_card(path)
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(("title = ", "titel = "), "titel: unknown key", id="unknown key"),
+        pytest.param(("title = ", "titel = "), "title: missing, expected a text", id="missing"),
+        pytest.param(('"imagenet"', '"imagenot"'), "track: found 'imagenot'", id="word"),
+        pytest.param(("[1, 3, 224, 224]", '"big"'), "input: found 'big'", id="type"),
+        pytest.param(("prune_rate = 0.7", "prune_rate = 1.7"), "prune_rate: found 1.7", id="range"),
+        pytest.param(('quantity = "macs"', 'quantity = "mac"'), "claims[1].quantity", id="claim"),
+        pytest.param(("year = 2019", 'year = "old"'), "paper.year: found 'old'", id="paper"),
+        pytest.param(('"dnw_x3"', '"dnw_x4"'), "name: 'dnw_x4', but the file is", id="name"),
+        pytest.param(("crop = 224", "crop = true"), "preprocessing.crop: found True", id="bool"),
+        pytest.param(('kind = "file"', 'kind = "ftp"'), "sources[0].kind", id="source"),
+        pytest.param(("[config]", "[config"), "not a readable TOML card", id="not TOML"),
+    ],
+)
+def test_a_wrong_card_names_the_key(tmp_path: Path, change: tuple[str, str], expected: str) -> None:
+    assert expected in wrong_card(tmp_path, change)
+
+
+def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
+    message = wrong_card(tmp_path, ("title = ", "titel = "), ("year = 2019", "year = 0"))
+    assert "titel: unknown" in message
+    assert "title: missing" in message
+    assert "paper.year: found 0" in message
+
+
+def test_cards_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        card("dnw_x3").name = "mine"  # type: ignore[misc]
+    assert replace(card("dnw_x3"), name="mine").name == "mine"
