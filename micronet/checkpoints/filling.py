@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import torch
+
 from micronet.checkpoints.factory import on_meta
 from micronet.checkpoints.recognise import torchvision_guess
 from micronet.errors import MicronetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    import torch
     from torch import nn
 
 _SHOWN: Final = 3
@@ -24,22 +25,34 @@ def filled(
     what: str,
     name: str,
     real: bool = False,
+    absent: Sequence[str] = (),
 ) -> nn.Module:
     """A model of ``build`` that has ``tensors`` for weights, in eval mode.
 
     Numbers are converted to the model's own floating-point type. ``real`` builds with memory from
-    the start, for builders that compute. MicronetError counts what is missing, unexpected or of
+    the start, for builders that compute. ``absent`` names tensors that are all zero and therefore
+    in no file. MicronetError counts what is missing, unexpected or of
     another shape; ``what`` and ``name`` are the file and the architecture, for the message.
     """
     model = None if real else on_meta(build)
     if model is None:
         model = build()
+    tensors = {**_zeros(model, absent), **tensors}
     _check(model, tensors, what, name)
     state = {key: tensors[key].to(value.dtype) for key, value in model.state_dict().items()}
     model.load_state_dict(state, assign=True)
     if any(buffer.is_meta for buffer in model.buffers()):  # some are in no state dict
         return filled(build, tensors, what=what, name=name, real=True)
     return model.eval()
+
+
+def _zeros(model: nn.Module, names: Sequence[str]) -> dict[str, torch.Tensor]:
+    state = model.state_dict()
+    return {
+        name: torch.zeros(state[name].shape, dtype=state[name].dtype)
+        for name in names
+        if name in state
+    }
 
 
 def _check(model: nn.Module, tensors: Mapping[str, torch.Tensor], what: str, name: str) -> None:

@@ -90,7 +90,7 @@ class _PlainCopier:
 
     def copy(self, value: Any, depth: int = 0) -> Any:
         """The copy; ``_DROPPED`` for what is no setting: objects, arrays, deep or endless nests."""
-        pass
+        self.left -= 1
         if isinstance(value, _PLAIN) and self.left >= 0:
             return value
         if depth == _DEPTH or self.left < 0:

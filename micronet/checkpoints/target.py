@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -19,6 +20,7 @@ from micronet.checkpoints.folder import checkpoint_path
 from micronet.checkpoints.formats import StateFile, read_state_file
 from micronet.checkpoints.recognise import dnw_family, torchvision_guess
 from micronet.checkpoints.released import selected
+from micronet.checkpoints.slimmed import slim_of
 from micronet.errors import MicronetError
 from micronet.models import InputSpec, build_model, default_input
 
@@ -161,12 +163,14 @@ def _built(known: Card) -> LoadedTarget:
 
 def _file_in(path: Path, factory: Factory) -> LoadedTarget:
     state = read_state_file(path)
+    slim = slim_of(state.meta, str(path))
     model = filled(
-        factory.build,
+        slim.around(factory.build),
         state.tensors,
         what=str(path),
         name=factory.name,
         real=factory.runs_user_code,
+        absent=slim.absent,
     )
     return LoadedTarget(
         name=path.name,
@@ -222,12 +226,15 @@ def _program(path: Path, blank: LoadedTarget, state: StateFile, *, trust: bool) 
 def _native(blank: LoadedTarget, state: StateFile, known: Card | None) -> LoadedTarget:
     name, config = state.meta["architecture"], state.meta["config"]
     what = str(blank.path)
-    if name.startswith(TORCHVISION):
-        model = filled(factory_of(name).build, state.tensors, what=what, name=name)
-        inputs = image_input(model, name)
-    else:
-        model = filled(lambda: build_model(name, config), state.tensors, what=what, name=name)
-        inputs = default_input(name, config)
+    slim = slim_of(state.meta, what)
+    of_torchvision = name.startswith(TORCHVISION)
+    if ":" in name and not of_torchvision:  # code runs when the user says so, never for a file
+        raise MicronetError(
+            f"{what}: its architecture is code of yours, {name}.", f"Give it: --model {name}"
+        )
+    build = factory_of(name).build if of_torchvision else partial(build_model, name, config)
+    model = filled(slim.around(build), state.tensors, what=what, name=name, absent=slim.absent)
+    inputs = image_input(model, name) if of_torchvision else default_input(name, config)
     return replace(
         blank,
         architecture=name,

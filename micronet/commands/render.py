@@ -78,6 +78,9 @@ def _add_score(table: Table, document: Document) -> None:
     parts = f"= {numbers.score(score['storage'])} storage"
     parts += f" + {numbers.score(score['operations'])} operations"
     table.add_row("score", "", Text(numbers.score(score["total"]), style="bold cyan"), parts)
+    if score.get("without_freebie", score["total"]) != score["total"]:
+        full = numbers.score(score["without_freebie"])
+        table.add_row("", "", full, "at 32 bits, without the 16-bit freebie")
 
 
 def _add_storage(table: Table, document: Document) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
+_PROSE_WIDTH = 44
 _STYLES = {"holds": "green", "explained": "yellow", "fails": "bold red", "unjudged": "dim"}
 
 
@@ -25,7 +26,13 @@ def claims_table(claims: Sequence[Row]) -> Table:
         wraps = title in ("explanation", "source")
         right = title in ("claimed", "found")
         side: Literal["left", "right"] = "right" if right else "left"
-        table.add_column(title, justify=side, no_wrap=not wraps, overflow="fold")
+        table.add_column(
+            title,
+            justify=side,
+            no_wrap=not wraps,
+            overflow="fold",
+            max_width=_PROSE_WIDTH if wraps else None,
+        )
     for claim in claims:
         table.add_row(
             claim["quantity"],

@@ -7,6 +7,7 @@ see operators. An operator that is in none of these tables is an error, never fr
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,11 @@ from micronet.errors import MicronetError
 from micronet.scoring.liveness.mixing import reduced_dims
 from micronet.scoring.liveness.moves import MOVES
 from micronet.scoring.liveness.rule import named_arguments
+from micronet.scoring.rulebook import ACTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from micronet.scoring.ir import Operation
 
-ACTS = (
-    "add multiply compare bitwise transcendental relu sigmoid swish permute"
-).split()
 
 # Acts for each element of the result. Divisions count as multiplications.
 ELEMENTWISE: Mapping[str, Mapping[str, int]] = {
@@ -85,15 +82,48 @@ _INTERPOLATION_TAPS = {
 }
 
 
+Formula = Callable[["Operation", int], Mapping[str, int]]
+_REGISTERED: dict[str, Formula] = {}
+
+
+def register(operator: str, formula: Formula) -> None:
+    """Teach the counter an operator of your own.
+
+    ``operator`` is its full name ("mylib::scan"); ``formula(operation, results)`` gives the acts of one
+    call that computes ``results`` elements:
+
+    >>> register("mylib::scan", lambda operation, results: {"multiply": 2 * results, "add": results})
+
+    Raises MicronetError for the name of an operator that is priced already.
+    """
+    if "::" not in operator or operator.startswith("aten::"):
+        raise MicronetError(
+            f"'{operator}' is no operator of your own.", "Give its full name, such as mylib::scan."
+        )
+    _REGISTERED[operator] = formula
+
+
 def acts(op: Operation, results: int) -> dict[str, int] | None:
     """Acts of one operator that computes ``results`` live result elements; None if it is unknown."""
     if op.name in NO_ARITHMETIC:
         return {}
+    if op.name in _REGISTERED:
+        return _own(op, results)
     per_element = _per_element(op)
     if per_element is not None:
         return {act: each * results for act, each in per_element.items()}
     handler = _HANDLERS.get(op.name)
     return None if handler is None else handler(op, results)
+
+
+def _own(op: Operation, results: int) -> dict[str, int]:
+    found = dict(_REGISTERED[op.name](op, results))
+    unknown = sorted(set(found) - set(ACTS))
+    if unknown or any(type(n) is not int or n < 0 for n in found.values()):
+        raise MicronetError(
+            f"The formula of {op.name} gives {found}.", f"Give whole numbers of: {', '.join(ACTS)}."
+        )
+    return found
 
 
 def _per_element(op: Operation) -> Mapping[str, int] | None:

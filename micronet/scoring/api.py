@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -23,6 +22,7 @@ from micronet.scoring.work import Network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 DEFAULT_RULES = "micronet2019"
 DEFAULT_TRACK = "imagenet"
@@ -107,6 +107,8 @@ def score_target(
     network = Network(trace(loaded.model, [meta_input(loaded.inputs.shape, loaded.inputs.dtype)]))
     learned = learned_numbers(loaded.model)
     bill = _bill(loaded, network, book, learned, bits)
+    plain = replace(book, freebie_bits=0)
+    full_width = tally(network, plain, learned, bits) if bill.freebie else bill
     document = score_document(
         target={
             "name": loaded.name,
@@ -119,6 +121,7 @@ def score_target(
         book=book,
         track=chosen,
         transient=peak(network.trace, network.folds if book.fold_batch_norm else {}),
+        full_width=full_width,
         notes=_notes(loaded, network, bill),
     )
     if card is not None:
@@ -159,7 +162,9 @@ def _notes(loaded: LoadedTarget, network: Network, bill: Tally) -> list[str]:
     idle = sorted(set(dict(loaded.model.named_parameters())) - used)
     if idle:
         notes.append(f"never used by forward, so not stored: {_listed(idle)}")
-    dead = [tensor.name for tensor in bill.tensors if tensor.edges and tensor.active and not tensor.live]
+    dead = [
+        tensor.name for tensor in bill.tensors if tensor.edges and tensor.active and not tensor.live
+    ]
     if dead:
         notes.append(f"all edges dead (nothing feeds them, or nothing reads them): {_listed(dead)}")
     batch = loaded.inputs.shape[0] if loaded.inputs.shape else 1
@@ -196,5 +201,3 @@ def _claims(
     recounts.append(("micronet2019", {"score": total, "operations": challenge.cost.total}))
     untrained = loaded.weights == "untrained" and loaded.card.weights not in ("baseline",)
     return judge_claims(loaded.card.claims, recounts, untrained=untrained, remark=remark)
-
-

@@ -39,6 +39,13 @@ class Width:
         """Whether values are narrower than the 16 bits that anybody may claim for free."""
         return self.bits < HALF
 
+    @property
+    def bits_with_zero(self) -> int:
+        """Bits of a value where zeros are stored among the others, and not in a mask."""
+        if self.code == "codebook":
+            return max(1, ceil(log2(self.levels + 1)))
+        return max(self.bits, 2) if self.code.startswith("grid") and self.levels == 2 else self.bits
+
     def total(self, count: int) -> int:
         """Bits of ``count`` values with their table."""
         return self.bits * count + self.table_bits

@@ -16,18 +16,29 @@ class Mask(NamedTuple):
     bits: int
     values: int
     block: tuple[int, ...]
+    zeros: bool = False
+    """Whether zeros are stored among the values, so that the code needs a level for them."""
+
+    def total(self, value_bits: int, bits_with_zero: int) -> int:
+        """Bits of mask and values together."""
+        return self.bits + self.values * (bits_with_zero if self.zeros else value_bits)
 
 
-def cheapest(live: Tensor, value_bits: int) -> Mask:
+def cheapest(live: Tensor, value_bits: int, bits_with_zero: int) -> Mask:
     """The cheapest of: no mask, one bit an element, one bit a block (whole blocks are stored).
 
     ``live`` is boolean, [rows, columns] or [rows, columns, taps]. Scoring §1 ¶2: a bitmask of the full
     tensor shape, one bit a block for block sparsity.
     """
-    found = [Mask(0, live.numel(), ()), Mask(live.numel(), int(live.sum()), (1,) * live.ndim)]
+    ones = int(live.count_nonzero())
+    found = [
+        Mask(0, live.numel(), (), zeros=ones < live.numel()),
+        Mask(live.numel(), ones, (1,) * live.ndim),
+    ]
     if live.ndim >= 2:
-        found += _blocks(live if live.ndim == 2 else live.flatten(2))
-    return min(found, key=lambda mask: mask.bits + mask.values * value_bits)
+        blocks = _blocks(live if live.ndim == 2 else live.flatten(2))
+        found += [mask._replace(zeros=ones < mask.values) for mask in blocks]
+    return min(found, key=lambda mask: mask.total(value_bits, bits_with_zero))
 
 
 def _blocks(live: Tensor) -> list[Mask]:
@@ -36,7 +47,11 @@ def _blocks(live: Tensor) -> list[Mask]:
         if live.shape[2] > 1:  # whole kernels
             kernels = live.any(2)
             found.append(
-                Mask(kernels.numel(), int(kernels.sum()) * live.shape[2], (1, 1, live.shape[2]))
+                Mask(
+                    kernels.numel(),
+                    int(kernels.count_nonzero()) * live.shape[2],
+                    (1, 1, live.shape[2]),
+                )
             )
         live = live.flatten(1)
     rows, columns = live.shape
@@ -45,6 +60,6 @@ def _blocks(live: Tensor) -> list[Mask]:
             if height * width == 1 or rows % height or columns % width:
                 continue
             tiles = live.reshape(rows // height, height, columns // width, width).any(3).any(1)
-            stored = int(tiles.sum()) * height * width
+            stored = int(tiles.count_nonzero()) * height * width
             found.append(Mask(tiles.numel(), stored, (height, width)))
     return found

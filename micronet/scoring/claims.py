@@ -40,7 +40,9 @@ def _row(
     untrained: bool,
     remark: str | None,
 ) -> dict[str, Any]:
-    found = [(name, counts[claim.quantity]) for name, counts in recounts if claim.quantity in counts]
+    found = [
+        (name, counts[claim.quantity]) for name, counts in recounts if claim.quantity in counts
+    ]
     stated = printed(claim.stated)
     fitting = [(name, number) for name, number in found if stated.reproduced_by(number)]
     name, number = (fitting or found)[0]

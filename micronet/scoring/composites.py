@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from micronet.scoring.ir import Operation, Value
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from micronet.scoring.ir import Operation, Value
     from micronet.scoring.recorder import Recorder
 
 _RECURRENT = {
@@ -30,6 +29,7 @@ _RECURRENT = {
     torch.rnn_tanh_cell: "rnn_cell",
     torch.rnn_relu_cell: "rnn_cell",
 }
+
 
 class Composites(TorchFunctionMode):
     """Marks the operators that run inside recurrent functions."""
@@ -44,7 +44,7 @@ class Composites(TorchFunctionMode):
         types: object,
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401  # the protocol's own type
+    ) -> Any:  # the protocol's own type
         kwargs = kwargs or {}
         name = _RECURRENT.get(func)
         if name is None:
@@ -58,8 +58,10 @@ class Composites(TorchFunctionMode):
 
     def _on_one_device(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         # (input, state, weights, …) or, for packed sequences, (data, batch sizes, state, weights, …)
-        packed = isinstance(args[2], (list, tuple)) and not isinstance(args[1], (list, tuple)) and (
-            isinstance(args[3], (list, tuple))
+        packed = (
+            isinstance(args[2], (list, tuple))
+            and not isinstance(args[1], (list, tuple))
+            and (isinstance(args[3], (list, tuple)))
         )
         state = 2 if packed else 1
         kept = {1} if packed else set()  # batch sizes are read by the caller: they stay real
@@ -68,7 +70,7 @@ class Composites(TorchFunctionMode):
             for position, argument in enumerate(args)
         )
 
-    def _move(self, argument: Any, *, is_state: bool) -> Any:  # noqa: ANN401  # nested arguments
+    def _move(self, argument: Any, *, is_state: bool) -> Any:  # nested arguments
         if isinstance(argument, torch.Tensor):
             return self._recorder.stand_in(argument, is_state=is_state)
         if isinstance(argument, (list, tuple)):
@@ -123,7 +125,9 @@ def _upstream(operations: list[Operation], producer: dict[int, int], value: Valu
     return {i for i in found if operations[i].name not in ("transpose",)}
 
 
-def _downstream(operations: list[Operation], consumers: dict[int, list[int]], value: Value) -> set[int]:
+def _downstream(
+    operations: list[Operation], consumers: dict[int, list[int]], value: Value
+) -> set[int]:
     """From the softmax on to the product with the value."""
     found: set[int] = set()
     pending = [value]

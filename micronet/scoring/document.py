@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from micronet.scoring.bits import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from fractions import Fraction
 
     from micronet.scoring.rulebook import RuleBook
     from micronet.scoring.tally import Layer, Tally
@@ -31,9 +31,13 @@ def score_document(
     book: RuleBook,
     track: Track,
     transient: Transient,
+    full_width: Tally,
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """The document of one network under one rule book."""
+    """The document of one network under one rule book.
+
+    ``full_width`` is the same bill without the 16-bit freebie.
+    """
     cost = bill.cost
     return {
         "schema": SCHEMA,
@@ -44,16 +48,18 @@ def score_document(
             "bits": bill.storage_bits,
             "parameters": _over_32(bill.storage_bits),
             "by": dict(bill.storage_by),
+            "values": sum(tensor.mask.values for tensor in bill.tensors),
         },
         "operations": {
             "multiplications": cost.multiplications,
             "additions": cost.additions,
             "other": cost.other,
             "total": exact(cost.total),
+            "unweighted": cost.multiplications + cost.additions + cost.other,
         },
         "edges": {"stored": bill.stored, "active": bill.active, "live": bill.live},
         "freebie": bill.freebie,
-        "score": _score(bill, book, track),
+        "score": _score(bill, full_width, book, track),
         "quality": _quality(track),
         "transient": {
             "elements": transient.elements,
@@ -69,17 +75,17 @@ def _over_32(bits: int) -> int | float:
     return bits // FULL if bits % FULL == 0 else bits / FULL
 
 
-def _score(bill: Tally, book: RuleBook, track: Track) -> dict[str, float] | None:
+def _score(bill: Tally, full_width: Tally, book: RuleBook, track: Track) -> dict[str, float] | None:
     """The challenge's score; a book that does not count operations has none."""
     if book.storage != "challenge":
         return None
-    from fractions import Fraction
-
     parts = track.score(Fraction(bill.storage_bits, FULL), bill.cost.total)
+    full = track.score(Fraction(full_width.storage_bits, FULL), full_width.cost.total)
     return {
         "storage": float(parts.storage),
         "operations": float(parts.operations),
         "total": float(parts.total),
+        "without_freebie": float(full.total),
     }
 
 
@@ -143,5 +149,3 @@ def _unlayered(bill: Tally, book: RuleBook) -> list[dict[str, Any]]:
     }
     row |= dict.fromkeys(("stored", "active", "live", "multiplications", "additions", "other"), 0)
     return [row]
-
-

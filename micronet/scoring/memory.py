@@ -35,7 +35,7 @@ def geometry(tensor: Tensor) -> Geometry:
 
 def storage_key(tensor: Tensor) -> int:
     """An identifier of the storage of ``tensor``, unique while the tensor lives."""
-    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001  # the only identity a meta storage has
+    return int(tensor.untyped_storage()._cdata)  # the only identity a meta storage has
 
 
 def _flat(content: Tensor, where: Geometry) -> Tensor:

@@ -83,4 +83,4 @@ def count(pattern: Tensor, shape: Sequence[int]) -> int:
     for have, extent in zip(pattern.shape, shape, strict=True):
         if have != extent:
             copies *= extent
-    return int(pattern.sum()) * copies
+    return int(pattern.count_nonzero()) * copies

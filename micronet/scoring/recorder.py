@@ -45,8 +45,10 @@ def _signature(function: torch._ops.OpOverload) -> _Signature:
     for position, argument in enumerate(function._schema.arguments):
         if argument.alias_info is not None and argument.alias_info.is_write:
             (names.append(argument.name) if argument.kwarg_only else mutated.append(position))
-    name = function._schema.name.split("::")[-1]
-    if mutated and name.endswith("_") and not name.endswith("__"):
+    namespace, _, name = function._schema.name.partition("::")
+    if namespace != "aten":  # somebody's own operator never passes for one of PyTorch's
+        name = f"{namespace}::{name}"
+    elif mutated and name.endswith("_") and not name.endswith("__"):
         name = name[:-1]
     if name == "as_strided" and mutated:  # restrides its tensor, changes no element
         name, mutated = "alias", []
@@ -57,7 +59,7 @@ class Recorder(TorchDispatchMode):
     """Runs constants for real, everything else as shapes, and keeps the operations in order."""
 
     def __init__(self, model: nn.Module, *, shape_only: bool) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.scopes: list[tuple[str, str]] = []
         self.composite = ""
         self._shape_only = shape_only
@@ -91,17 +93,19 @@ class Recorder(TorchDispatchMode):
     def finish(self, outputs: Sequence[Tensor]) -> Trace:
         """What was recorded, once the forward pass has returned ``outputs``."""
         values = tuple(self._value_of(tensor) for tensor in outputs)
-        return Trace(mark_attention(self._operations), tuple(self._inputs), values, dict(self._roots))
+        return Trace(
+            mark_attention(self._operations), tuple(self._inputs), values, dict(self._roots)
+        )
 
     # --- the mode itself -------------------------------------------------------------------------
 
     def __torch_dispatch__(
         self,
-        func: Any,  # noqa: ANN401  # the protocol's own type
+        func: Any,  # the protocol's own type
         types: object,
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         kwargs = kwargs or {}
         found: list[tuple[Tensor, Value]] = []
 
@@ -114,7 +118,9 @@ class Recorder(TorchDispatchMode):
         value_kwargs = {key: _swap(arg, see) for key, arg in kwargs.items()} if kwargs else {}
         signature = _signature(func)
         if signature.reads_shape_only or not any(value.dynamic for _, value in found):
-            return self._constant(func, signature, (args, kwargs), (value_args, value_kwargs), found)
+            return self._constant(
+                func, signature, (args, kwargs), (value_args, value_kwargs), found
+            )
         return self._dynamic(func, signature, (args, kwargs), (value_args, value_kwargs), found)
 
     def _constant(
@@ -124,7 +130,7 @@ class Recorder(TorchDispatchMode):
         given: tuple[tuple[Any, ...], dict[str, Any]],
         values: tuple[tuple[Any, ...], dict[str, Any]],
         found: list[tuple[Tensor, Value]],
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         known = all(v.tensor is not None or v.dynamic for _, v in found)
         on_meta = any(t.is_meta for t, _ in found) or given[1].get("device") == _META
         same = not on_meta and all(t is v.tensor for t, v in found)
@@ -157,7 +163,7 @@ class Recorder(TorchDispatchMode):
         func: Callable[..., Any],
         signature: _Signature,
         values: tuple[tuple[Any, ...], dict[str, Any]],
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         """The operator on the constants' real content; what it would overwrite is copied first."""
 
         def content(value: Value) -> Tensor:
@@ -182,7 +188,7 @@ class Recorder(TorchDispatchMode):
         given: tuple[tuple[Any, ...], dict[str, Any]],
         values: tuple[tuple[Any, ...], dict[str, Any]],
         found: list[tuple[Tensor, Value]],
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         args, kwargs = given
         if self._shape_only:
             if signature.name == "_local_scalar_dense":
@@ -208,14 +214,13 @@ class Recorder(TorchDispatchMode):
         self,
         signature: _Signature,
         given: tuple[tuple[Any, ...], dict[str, Any]],
-        result: Any,  # noqa: ANN401
+        result: Any,
         found: list[tuple[Tensor, Value]],
         operation: tuple[Any, Any] | None = None,
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         """An in-place operator: its target holds a new value, and the caller gets the target back."""
         targets = [given[0][position] for position in signature.mutated]
         targets += [given[1][name] for name in signature.mutated_names]
-        results = _tensors(result) or [None] * len(targets)
         parameters = frozenset[str]().union(
             *(self._roots[v.root].parameters for _, v in found if not v.dynamic)
         )
@@ -223,11 +228,10 @@ class Recorder(TorchDispatchMode):
             new = tuple(self._new_dynamic(target) for target in targets)
             self._append(operation[0], signature.name, operation[1], found, new, inplace=True)
         else:
+            truths = _tensors(result)
             new = tuple(
-                self._new_constant(true, known=true is not None, parameters=parameters)
-                if true is not None
-                else self._new_constant(target, known=False, parameters=parameters)
-                for target, true in zip(targets, results, strict=False)
+                self._new_constant(truth, known=bool(truths), parameters=parameters)
+                for truth in (truths or targets)[: len(targets)]
             )
         for target, value in zip(targets, new, strict=False):
             self._memory.write(target, value)
@@ -333,7 +337,7 @@ class Recorder(TorchDispatchMode):
             )
         )
 
-    def _emit(self, function: Callable[..., Any], *arguments: Any) -> Value:  # noqa: ANN401
+    def _emit(self, function: Callable[..., Any], *arguments: Any) -> Value:
         """Apply a data-moving function to Values (for views of buffers that were overwritten)."""
         values = [argument for argument in arguments if isinstance(argument, Value)]
         last = arguments[-1] if len(values) == 1 else arguments[-2]
@@ -350,7 +354,7 @@ class Recorder(TorchDispatchMode):
         return output
 
 
-def _swap(argument: Any, change: Callable[[Tensor], Any]) -> Any:  # noqa: ANN401
+def _swap(argument: Any, change: Callable[[Tensor], Any]) -> Any:
     """``argument`` with ``change`` applied to every tensor in it."""
     if isinstance(argument, torch.Tensor):
         return change(argument)
@@ -359,7 +363,7 @@ def _swap(argument: Any, change: Callable[[Tensor], Any]) -> Any:  # noqa: ANN40
     return argument
 
 
-def _swap_values(argument: Any, change: Callable[[Value], Any]) -> Any:  # noqa: ANN401
+def _swap_values(argument: Any, change: Callable[[Value], Any]) -> Any:
     if isinstance(argument, Value):
         return change(argument)
     if isinstance(argument, (list, tuple)):
@@ -367,7 +371,7 @@ def _swap_values(argument: Any, change: Callable[[Value], Any]) -> Any:  # noqa:
     return argument
 
 
-def _tensors(result: Any) -> list[Tensor]:  # noqa: ANN401
+def _tensors(result: Any) -> list[Tensor]:
     if isinstance(result, torch.Tensor):
         return [result]
     if isinstance(result, (list, tuple)):

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-ACTS = ("add", "multiply", "compare", "bitwise", "transcendental", "relu", "sigmoid", "swish", "permute")
+ACTS = (
+    "add",
+    "multiply",
+    "compare",
+    "bitwise",
+    "transcendental",
+    "relu",
+    "sigmoid",
+    "swish",
+    "permute",
+)
 KINDS = (
     "convolution linear product batch_norm layer_norm group_norm instance_norm average_pool "
     "adaptive_average_pool max_pool reduction softmax activation elementwise upsample_nearest "
@@ -139,9 +149,7 @@ def _read(table: Table, path: Path) -> RuleBook:
             table, "unseen_operators", base.unseen_operators if base else frozenset()
         ),
         modules=_modules(table, base),
-        counter=table.word(
-            "counter", ("trace", "dnw-release"), base.counter if base else "trace"
-        ),
+        counter=table.word("counter", ("trace", "dnw-release"), base.counter if base else "trace"),
         sha256=digest,
     )
     if (book.acts is None) == (book.kinds is None):
@@ -205,5 +213,3 @@ def _kinds(table: Table, base: RuleBook | None) -> Mapping[str, KindPrice] | Non
     for kind in free - set(KINDS):
         table.problem("free", f"names '{kind}', which is no kind of layer")
     return found
-
-

@@ -9,20 +9,25 @@ import torch
 
 from micronet.errors import MicronetError
 from micronet.scoring import patterns
-from micronet.scoring.bits import FULL, UNKNOWN, Width, measure
+from micronet.scoring.bits import FULL, HALF, UNKNOWN, Width, measure
 from micronet.scoring.blocks import Mask, cheapest
 from micronet.scoring.folding import bias_of, weight_of
 from micronet.scoring.liveness.mixing import is_affine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
     from micronet.scoring.ir import Operation, Root, Value
     from micronet.scoring.work import Network
 
-_NORMS = ("native_batch_norm", "_native_batch_norm_legit_no_training", "native_layer_norm", "native_group_norm")
+_NORMS = (
+    "native_batch_norm",
+    "_native_batch_norm_legit_no_training",
+    "native_layer_norm",
+    "native_group_norm",
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,11 @@ class Stored:
     mask: Mask
     edges: bool
     """Whether its elements are weights of a linear operator."""
+
+    def value_bits(self, freebie_bits: int) -> int:
+        """Bits of all kept values, without mask and table; ``freebie_bits`` 0: as measured."""
+        each = self.width.bits_with_zero if self.mask.zeros else self.width.bits
+        return (min(each, freebie_bits) if freebie_bits else each) * self.mask.values
 
 
 class Inventory:
@@ -114,7 +124,7 @@ class Inventory:
         same_size = [roots[s].elements == roots[key].elements for s in sources]
         return key in self._weights and same_size == [True]
 
-    def _mask(self, key: int, masks: dict[int, Tensor | None], shape: tuple[int, ...]) -> Tensor:
+    def _mask(self, key: int, masks: Mapping[int, Tensor | None]) -> Tensor:
         """The union of the flat masks of a root and of what was computed alike or moved from it."""
         mask = torch.zeros(1, dtype=torch.bool)
         for other, root in self._network.trace.roots.items():
@@ -128,37 +138,55 @@ class Inventory:
         liveness = self._network.liveness
         content = root.tensor
         size = root.elements
-        used = self._mask(key, dict(liveness.used), root.shape)
-        read = self._mask(key, dict(liveness.read), root.shape)
+        used = self._mask(key, liveness.used)
+        read = self._mask(key, liveness.read)
         if content is None:  # built without memory: dense by assumption
             live = size if used.numel() == 1 and used.item() else int(used.expand(size).sum())
             mask = Mask(0, live, ())
-            return Stored(root.name, "values", key, root.shape, size, size, live, UNKNOWN, mask, edges=True)
+            return Stored(
+                root.name, "values", key, root.shape, size, size, live, UNKNOWN, mask, edges=True
+            )
         flat = _flat(content)
         nonzero = flat != 0
         needed = nonzero & used
-        active, live = int(nonzero.sum()), int(needed.sum())
+        active, live = int(nonzero.count_nonzero()), int(needed.count_nonzero())
         width = _width(flat, needed, root.shape, all_live=live == size)
         if live == size:
             mask = Mask(0, live, ())
+            width = (
+                UNKNOWN if width.levels == 1 else width
+            )  # a constant says nothing about its code
         else:
             mask = _mask_of(_like(content, needed), _like(content, read.expand(size)), width)
-        return Stored(root.name, "values", key, root.shape, size, active, live, width, mask, edges=True)
+        return Stored(
+            root.name, "values", key, root.shape, size, active, live, width, mask, edges=True
+        )
 
     def _plain(self, key: int, root: Root) -> Stored:
         """Biases, embeddings, constants: every element that reaches the output is kept, zero or not."""
         liveness = self._network.liveness
-        used = self._mask(key, dict(liveness.used), root.shape)
-        live = root.elements * bool(used.item()) if used.numel() == 1 else int(used.sum())
+        used = self._mask(key, liveness.used)
+        live = root.elements * bool(used.item()) if used.numel() == 1 else int(used.count_nonzero())
         role = self._roles.get(key, "values")
         width, active = UNKNOWN, root.elements
         if root.tensor is not None:
             flat = _flat(root.tensor)
             active = int((flat != 0).sum())
             kept = flat[used.expand(flat.numel())]
-            width = measure(kept) if live > 64 else UNKNOWN
+            width = measure(kept) if role == "values" and live > 64 else UNKNOWN
+            if width.levels == 1:  # a constant says nothing about how values are coded
+                width = UNKNOWN
         return Stored(
-            root.name, role, key, root.shape, root.elements, active, live, width, Mask(0, live, ()), edges=False
+            root.name,
+            role,
+            key,
+            root.shape,
+            root.elements,
+            active,
+            live,
+            width,
+            Mask(0, live, ()),
+            edges=False,
         )
 
     def _norm_values(self) -> Iterator[Stored]:
@@ -180,8 +208,16 @@ class Inventory:
             name = op.module or self._network.trace.roots[op.inputs[1].root].name
             count = live * each
             yield Stored(
-                name, "normalisation", 0, (channels,), channels * each, count, count, Width(FULL),
-                Mask(0, count, ()), edges=False,
+                name,
+                "normalisation",
+                0,
+                (channels,),
+                channels * each,
+                count,
+                count,
+                Width(FULL),
+                Mask(0, count, ()),
+                edges=False,
             )
 
 
@@ -230,7 +266,7 @@ def _any(masks: object, key: int) -> bool:
 def _flat(content: Tensor) -> Tensor:
     """All elements of the storage that ``content`` lives in, in memory order."""
     storage = content.untyped_storage()
-    return torch.empty(0, dtype=content.dtype).set_(storage)  # type: ignore[call-overload, no-any-return]
+    return torch.empty(0, dtype=content.dtype).set_(storage)
 
 
 def _over_channels(alive: Tensor) -> Tensor:
@@ -276,9 +312,10 @@ def _mask_of(live: Tensor, read: Tensor, width: Width) -> Mask:
         return Mask(0, 0, ())
     columns = live.transpose(0, 1).flatten(1).any(1)
     live, read = live[:, columns], read[:, columns]
-    bits = width.bits if width.quantised else min(width.bits, 16)
+    bits = width.bits if width.quantised else min(width.bits, HALF)
+    with_zero = width.bits_with_zero if width.quantised else bits
     if bool(read.all()):
-        return cheapest(live if live.ndim == 2 else live.flatten(2), bits)
-    place = int(read.sum())
-    choices = (Mask(place, int(live.sum()), (1,)), Mask(0, place, ()))
-    return min(choices, key=lambda mask: mask.bits + mask.values * bits)
+        return cheapest(live if live.ndim == 2 else live.flatten(2), bits, with_zero)
+    place, ones = int(read.count_nonzero()), int(live.count_nonzero())
+    choices = (Mask(place, ones, (1,)), Mask(0, place, (), zeros=ones < place))
+    return min(choices, key=lambda mask: mask.total(bits, with_zero))

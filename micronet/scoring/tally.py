@@ -10,7 +10,7 @@ from micronet.scoring.acts import LINEAR
 from micronet.scoring.bits import FULL
 from micronet.scoring.folding import weight_of
 from micronet.scoring.kinds import kind_of
-from micronet.scoring.storage import Inventory, Stored, declared, same_roots
+from micronet.scoring.storage import Stored, declared, same_roots
 from micronet.scoring.work import Network, Work, work
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def tally(
     ``learned`` lists (name, elements) of the model's own parameters, tied ones once; books that count
     "learned numbers" of everything stored need it.
     """
-    tensors = tuple(Inventory(network, fold=book.fold_batch_norm).stored())
+    tensors = network.tensors(fold=book.fold_batch_norm)
     if bits is not None:
         tensors = declared(tensors, bits)
     freebie = book.freebie_bits > 0 and not any(tensor.width.quantised for tensor in tensors)
@@ -135,7 +135,9 @@ def _rows(
         if before is None:
             shared = stored is not None and stored.root in seen
             bits = 0 if stored is None or shared else stored_bits(stored, book, freebie=freebie)
-            rows[key] = Layer(op.module, op.name, cost, stored, entry.positions, bits, shared=shared)
+            rows[key] = Layer(
+                op.module, op.name, cost, stored, entry.positions, bits, shared=shared
+            )
             seen |= {stored.root} if stored is not None else set()
         else:
             total = before.cost + cost
@@ -198,15 +200,20 @@ def _price_kind(entry: Work, book: RuleBook) -> Cost:
         around += price.row * (results // op.outputs[0].shape[int(op.args[1])])
     products = entry.products if op.name in LINEAR else 0
     counted = products * price.product
-    return Cost(products * min(price.product, 1), max(counted - products, 0), around, Fraction(counted + around))
+    return Cost(
+        products * min(price.product, 1),
+        max(counted - products, 0),
+        around,
+        Fraction(counted + around),
+    )
 
 
 def stored_bits(tensor: Stored, book: RuleBook, *, freebie: bool) -> int:
     """Bits of one tensor with its mask and its table."""
     if book.storage != "challenge":
         return FULL * tensor.live
-    bits = min(tensor.width.bits, book.freebie_bits) if freebie else tensor.width.bits
-    return bits * tensor.mask.values + tensor.mask.bits + tensor.width.table_bits * (not freebie)
+    values = tensor.value_bits(book.freebie_bits if freebie else 0)
+    return values + tensor.mask.bits + tensor.width.table_bits * (not freebie)
 
 
 def _storage(
@@ -229,13 +236,14 @@ def _storage(
         if book.storage != "challenge":
             add(tensor.role, FULL * (tensor.active if book.edges == "active" else tensor.live))
             continue
-        bits = min(tensor.width.bits, book.freebie_bits) if freebie else tensor.width.bits
-        add(tensor.role, bits * tensor.mask.values)
+        add(tensor.role, tensor.value_bits(book.freebie_bits if freebie else 0))
         add("bitmask", tensor.mask.bits)
         if not freebie:
             table = "codebook" if tensor.width.code == "codebook" else "scales"
             add(table, tensor.width.table_bits)
     for entry in bill:
-        if entry.shuffled_channels and book.storage == "challenge":  # 0/1 matrix: mask, 1-bit values
+        if (
+            entry.shuffled_channels and book.storage == "challenge"
+        ):  # 0/1 matrix: mask, 1-bit values
             add("permutation", entry.shuffled_channels**2 + entry.shuffled_channels)
     return found

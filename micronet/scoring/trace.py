@@ -8,7 +8,7 @@ fake-quantised weights fold away by themselves. Where Python code asks for the v
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -18,7 +18,7 @@ from torch.utils import _pytree
 from micronet.errors import MicronetError
 from micronet.scoring.composites import Composites
 from micronet.scoring.ir import Trace
-from micronet.scoring.recorder import DataDependentError, Recorder
+from micronet.scoring.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ def trace(model: nn.Module, inputs: Sequence[Tensor]) -> Trace:
             return _run(model, inputs, shape_only=True)
         except MicronetError:
             raise
-        except Exception as why:  # noqa: BLE001  # whatever it is, the real run below shows it again
+        except Exception as why:  # whatever it is, the real run below shows it again
             if any(tensor.is_meta for tensor in model.parameters()):
                 raise _failed(model, inputs, why) from why
             reason = _first_line(why)
@@ -52,8 +52,12 @@ def trace(model: nn.Module, inputs: Sequence[Tensor]) -> Trace:
             raise
         except Exception as why:  # the user's own forward may raise anything
             raise _failed(model, inputs, why) from why
-    note = f"traced on one real random input, because shapes alone do not decide what runs ({reason})"
-    return Trace(found.operations, found.inputs, found.outputs, found.roots, (note,), shape_only=False)
+    note = (
+        f"traced on one real random input, because shapes alone do not decide what runs ({reason})"
+    )
+    return Trace(
+        found.operations, found.inputs, found.outputs, found.roots, (note,), shape_only=False
+    )
 
 
 def _run(model: nn.Module, inputs: Sequence[Tensor], *, shape_only: bool) -> Trace:
@@ -63,7 +67,9 @@ def _run(model: nn.Module, inputs: Sequence[Tensor], *, shape_only: bool) -> Tra
         result = model(*given)
     tensors = [leaf for leaf in _pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
     if not tensors:
-        message = f"{type(model).__name__}.forward returned {type(result).__name__} without a tensor."
+        message = (
+            f"{type(model).__name__}.forward returned {type(result).__name__} without a tensor."
+        )
         raise MicronetError(message, "Wrap the model so that forward returns its outputs.")
     return recorder.finish(tensors)
 
@@ -73,10 +79,10 @@ def _quiet(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, fast paths that hide operators off, random state kept; all undone after."""
     training = [module for module in model.modules() if module.training]
     fast_path = torch.backends.mha.get_fastpath_enabled()
-    fused = torch._C._get_mkldnn_enabled()  # noqa: SLF001  # torch.backends.mkldnn.flags warns about TF32
+    fused = torch._C._get_mkldnn_enabled()  # torch.backends.mkldnn.flags warns about TF32
     with torch.random.fork_rng(devices=[]):
         torch.backends.mha.set_fastpath_enabled(False)
-        torch._C._set_mkldnn_enabled(False)  # noqa: SLF001, FBT003
+        torch._C._set_mkldnn_enabled(False)  # noqa: FBT003
         try:
             for module in training:
                 module.training = False
@@ -85,7 +91,7 @@ def _quiet(model: nn.Module) -> Iterator[None]:
             for module in training:
                 module.training = True
             torch.backends.mha.set_fastpath_enabled(fast_path)
-            torch._C._set_mkldnn_enabled(fused)  # noqa: SLF001
+            torch._C._set_mkldnn_enabled(fused)
 
 
 @contextmanager
@@ -142,5 +148,3 @@ def _first_line(error: BaseException) -> str:
 def meta_input(shape: Sequence[int], dtype: str = "float32") -> Tensor:
     """An input that has a shape and no data."""
     return torch.empty(tuple(shape), dtype=getattr(torch, dtype), device=torch.device("meta"))
-
-

@@ -16,6 +16,7 @@ from micronet.scoring import channels, patterns
 from micronet.scoring.acts import LINEAR, acts
 from micronet.scoring.folding import bias_of, folds, weight_of
 from micronet.scoring.liveness import Liveness, analyse, convolution
+from micronet.scoring.storage import Inventory, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +53,7 @@ class Network:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
+        self._tensors: dict[bool, tuple[Stored, ...]] = {}
 
     @cached_property
     def liveness(self) -> Liveness:
@@ -62,6 +64,12 @@ class Network:
     def axes(self) -> Mapping[int, frozenset[int]]:
         """Channel axes of every activation."""
         return channels.channel_axes(self.trace)
+
+    def tensors(self, *, fold: bool) -> tuple[Stored, ...]:
+        """Everything that has to be stored (measured once)."""
+        if fold not in self._tensors:
+            self._tensors[fold] = tuple(Inventory(self, fold=fold).stored())
+        return self._tensors[fold]
 
     @cached_property
     def folds(self) -> Mapping[int, int]:
@@ -104,7 +112,9 @@ def work(network: Network, edges: Edges, *, fold: bool) -> list[Work]:
         elif op.name in LINEAR:
             found.append(_linear(network, op, edges, shifted=i in with_shift))
         else:
-            shuffled = channels.permutes_channels(op, network.axes.get(id(op.inputs[0]), frozenset()))
+            shuffled = channels.permutes_channels(
+                op, network.axes.get(id(op.inputs[0]), frozenset())
+            )
             results = network.results(op, edges)
             done = acts(op, results)
             if done is None:
@@ -119,7 +129,7 @@ def work(network: Network, edges: Edges, *, fold: bool) -> list[Work]:
         listed = "; ".join(f"{name} in {module}" for name, module in unknown.items())
         raise MicronetError(
             f"No price for {len(unknown)} operator(s): {listed}.",
-            "An unpriced operator is never counted as 0. Please report it, or take it out of forward.",
+            "Nothing unpriced counts as 0. For one of your own: micronet.scoring.register(name, formula).",
         )
     return found
 
@@ -142,7 +152,9 @@ def _linear(network: Network, op: Operation, edges: Edges, *, shifted: bool) -> 
     if bias is not None and bias.dynamic:
         extra["add"] = network.results(op, edges)
     biased = shifted or (bias is not None and not bias.dynamic)
-    if op.name == "convolution" and op.args[6]:  # transposed: each edge is used once an input position
+    if (
+        op.name == "convolution" and op.args[6]
+    ):  # transposed: each edge is used once an input position
         reads = op.inputs[0].shape[0] * prod(op.inputs[0].shape[2:])
         dots = min(rows * positions, count * reads)
         return Work(op, count * reads, dots, dots * biased, reads, extra)
@@ -158,7 +170,7 @@ def _rows_of_convolution(op: Operation, pattern: Tensor) -> tuple[int, int]:
     if pattern.numel() == 1:
         return (weight.numel, outputs) if pattern.item() else (0, 0)
     grouped = convolution.by_group(op, pattern.expand(weight.shape))
-    return int(grouped.sum()), int(grouped.flatten(2).any(2).sum())
+    return int(grouped.count_nonzero()), int(grouped.flatten(2).any(2).sum())
 
 
 def _rows_of_product(op: Operation, weight: Value, pattern: Tensor) -> tuple[int, int, int]:
@@ -177,7 +189,7 @@ def _rows_of_product(op: Operation, weight: Value, pattern: Tensor) -> tuple[int
         rows = weight.numel // weight.shape[inner]
         return (weight.numel, rows, positions) if pattern.item() else (0, 0, positions)
     full = pattern.expand(weight.shape)
-    return int(full.sum()), int(full.any(inner).sum()), positions
+    return int(full.count_nonzero()), int(full.any(inner).sum()), positions
 
 
 def _dynamic_product(network: Network, op: Operation, edges: Edges) -> tuple[int, int]:

@@ -81,7 +81,7 @@ def server() -> Iterator[Server]:
     handler = type("TheHandler", (Handler,), {"state": state})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
         state.port = running.server_address[1]
-        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield state
         running.shutdown()

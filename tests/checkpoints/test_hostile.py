@@ -311,6 +311,14 @@ def test_settings_beside_weights_cannot_multiply(files: Files) -> None:
     path = files.torch({"big": level, "epoch": 7, "state_dict": {"w": torch.ones(2)}})
     state = read_state_file(path)
     assert list(state.tensors) == ["w"]
+    assert "big" not in state.meta
+
+
+@pytest.mark.parametrize("key", [b")\x85\x85", b"]", b"}", b"cos\nsystem\n"], ids=repr)
+def test_keys_are_plain_so_that_hashing_them_is_shallow(key: bytes, files: Files) -> None:
+    """A tuple nested a million deep as a key would overflow the C stack when it is hashed."""
+    with pytest.raises(MicronetError, match="a dictionary key that is not a plain value"):
+        read_state_file(files.zip(b"\x80\x02}" + key + b"K\x01s."))
 
 
 # --- tensors that lie about their storage -------------------------------------------------------

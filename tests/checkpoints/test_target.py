@@ -161,7 +161,10 @@ def test_a_near_torchvision_name_is_suggested() -> None:
         ("dnw_x33", "There is no card 'dnw_x33'", "Did you mean dnw_x3"),
     ],
 )
-def test_a_target_that_is_not_there(target: str, message: str, next_step: str) -> None:
+def test_a_target_that_is_not_there(
+    target: str, message: str, next_step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a checkout may have these files
     error = refusal(target)
     assert message in error.message
     assert next_step in str(error.next_step)

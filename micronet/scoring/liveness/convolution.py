@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from micronet.scoring import patterns
-from micronet.scoring.ir import Operation, Value
 from micronet.scoring.liveness.rule import Patterns, Rule
 
 if TYPE_CHECKING:
@@ -19,9 +18,11 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from micronet.scoring.ir import Operation, Value
+
 
 class Taps(NamedTuple):
-    """For each tap of the kernel (flattened): does it meet any, all outputs, all inputs?"""
+    """For each tap of the kernel (flattened): whether it meets any, all outputs, all inputs."""
 
     used: Tensor
     all_outputs: Tensor
@@ -53,7 +54,15 @@ def arguments(op: Operation) -> Convolution:
 
     source, weight, bias, stride, padding, dilation, transposed, extra, groups = op.args[:9]
     return Convolution(
-        source, weight, bias, each(stride), each(padding), each(dilation), transposed, each(extra), groups
+        source,
+        weight,
+        bias,
+        each(stride),
+        each(padding),
+        each(dilation),
+        transposed,
+        each(extra),
+        groups,
     )
 
 
@@ -134,7 +143,10 @@ def _forward_uniform(op: Operation, source: Tensor, weight: Tensor) -> Tensor | 
             return patterns.nothing(shape)
         if geometry.all_outputs.any():
             return patterns.everything(shape)
-    edges = by_group(op, weight) & _channels(source, conv.source.shape[1], conv.groups)[:, None, :, None]
+    edges = (
+        by_group(op, weight)
+        & _channels(source, conv.source.shape[1], conv.groups)[:, None, :, None]
+    )
     rows = (edges & geometry.used).any(3).any(2)
     full = (edges & geometry.all_outputs).any(3).any(2)
     if bool((rows == full).all()):
@@ -145,7 +157,10 @@ def _forward_uniform(op: Operation, source: Tensor, weight: Tensor) -> Tensor | 
 def _convolve(op: Operation, source: Tensor, weight: Tensor) -> Tensor:
     conv = arguments(op)
     return torch.convolution(
-        source.expand(conv.source.shape).float(), weight.expand(conv.weight.shape).float(), None, *op.args[3:9]
+        source.expand(conv.source.shape).float(),
+        weight.expand(conv.weight.shape).float(),
+        None,
+        *op.args[3:9],
     )
 
 

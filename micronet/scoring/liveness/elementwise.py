@@ -47,8 +47,8 @@ def ask(op: Operation) -> Answers:
     return _ANSWERS[key, dtypes]
 
 
-def _scalars(arguments: Any) -> str:  # noqa: ANN401
-    def show(argument: Any) -> str:  # noqa: ANN401
+def _scalars(arguments: Any) -> str:
+    def show(argument: Any) -> str:
         if isinstance(argument, Value):
             return "*"
         if isinstance(argument, (list, tuple)):
@@ -63,7 +63,9 @@ def _probe(op: Operation) -> Answers:
     probes = [_probes_for(value.dtype) for value in op.inputs]
     grids = torch.meshgrid(*probes, indexing="ij")
     result = call_with(op, [grid.clone() for grid in grids])
-    nonzero = _minimal(c for c in _subsets(operands) if bool((_zeroed(result, operands, c) != 0).any()))
+    nonzero = _minimal(
+        c for c in _subsets(operands) if bool((_zeroed(result, operands, c) != 0).any())
+    )
     influence = []
     for i in operands:
         others = [j for j in operands if j != i]
@@ -96,7 +98,7 @@ def _subsets(operands: Sequence[int]) -> list[frozenset[int]]:
     return [frozenset(c) for size in sizes for c in combinations(operands, size)]
 
 
-def _minimal(sets: Any) -> tuple[frozenset[int], ...]:  # noqa: ANN401  # an iterable of sets
+def _minimal(sets: Any) -> tuple[frozenset[int], ...]:  # an iterable of sets
     kept: list[frozenset[int]] = []
     for candidate in sets:  # smallest first
         if not any(have <= candidate for have in kept):
@@ -104,7 +106,9 @@ def _minimal(sets: Any) -> tuple[frozenset[int], ...]:  # noqa: ANN401  # an ite
     return tuple(kept)
 
 
-def _combined(op: Operation, nonzero: Patterns, sets: Sequence[frozenset[int]], shape: Sequence[int]) -> Tensor:
+def _combined(
+    op: Operation, nonzero: Patterns, sets: Sequence[frozenset[int]], shape: Sequence[int]
+) -> Tensor:
     result = patterns.nothing(shape)
     for chosen in sets:
         term = patterns.everything(shape)

@@ -33,7 +33,9 @@ class Liveness:
     def alive(self, value: Value) -> Tensor:
         """Elements of a dynamic value that can be nonzero and reach the output."""
         reached = self.reached.get(id(value))
-        return patterns.nothing(value.shape) if reached is None else self.nonzero[id(value)] & reached
+        return (
+            patterns.nothing(value.shape) if reached is None else self.nonzero[id(value)] & reached
+        )
 
     def reaches(self, value: Value) -> Tensor:
         """Elements of a value that reach the output."""
@@ -45,26 +47,27 @@ class Liveness:
         return _part(self.used, value)
 
 
+_BY_NAME: dict[str, Rule] = {
+    "convolution": convolution.RULE,
+    "native_layer_norm": mixing.STATISTICS,
+    "native_group_norm": mixing.STATISTICS,
+    "embedding": moves.LOOKUP,
+    **dict.fromkeys(("_softmax", "_log_softmax", "_safe_softmax"), mixing.SOFTMAX),
+    **dict.fromkeys(products.PRODUCTS, products.RULE),
+    **dict.fromkeys(moves.MOVES, moves.MOVE),
+    **dict.fromkeys(mixing.WINDOWS, mixing.WINDOW),
+}
+
+
 def rule_of(op: Operation) -> Rule:
     """How an operator passes patterns on."""
-    if op.name == "convolution":
-        return convolution.RULE
-    if op.name in products.PRODUCTS:
-        return products.RULE
-    if op.name in moves.MOVES:
-        return moves.MOVE
-    if op.name in ("native_batch_norm", "_native_batch_norm_legit_no_training"):
+    rule = _BY_NAME.get(op.name)
+    if rule is not None:
+        return rule
+    if op.name in mixing.BATCH_NORMS:
         return mixing.AFFINE if mixing.is_affine(op) else mixing.STATISTICS
-    if op.name in ("native_layer_norm", "native_group_norm"):
-        return mixing.STATISTICS
-    if op.name in ("_softmax", "_log_softmax", "_safe_softmax"):
-        return mixing.SOFTMAX
-    if op.name in mixing.WINDOWS:
-        return mixing.WINDOW
     if op.name in mixing.REDUCTIONS and len(op.inputs) == 1:
         return mixing.REDUCTION
-    if op.name == "embedding":
-        return moves.LOOKUP
     if torch.Tag.pointwise in getattr(op.function, "tags", ()):
         return elementwise.RULE
     return DOUBT
@@ -72,52 +75,67 @@ def rule_of(op: Operation) -> Rule:
 
 def analyse(trace: Trace) -> Liveness:
     """Forward and backward over the whole network; one pass each is the fixed point."""
-    nonzero: dict[int, Tensor] = {id(value): patterns.everything(value.shape) for value in trace.inputs}
-    read: dict[int, Tensor | None] = {}
+    return _Analysis(trace).run()
 
-    def see(value: Value) -> Tensor:
-        found = nonzero.get(id(value))
+
+class _Analysis:
+    """The patterns found so far."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._nonzero = {id(value): patterns.everything(value.shape) for value in trace.inputs}
+        self._reached: dict[int, Tensor] = {}
+        self._read: dict[int, Tensor | None] = {}
+        self._used: dict[int, Tensor | None] = {}
+
+    def run(self) -> Liveness:
+        for op in self._trace.operations:
+            self._forward(op)
+        for value in self._trace.outputs:
+            self._reach(value, patterns.everything(value.shape))
+        for op in reversed(self._trace.operations):
+            self._backward(op)
+        return Liveness(self._nonzero, self._reached, self._read, self._used)
+
+    def _see(self, value: Value) -> Tensor:
+        found = self._nonzero.get(id(value))
         if found is None:
-            content = value.tensor
-            found = patterns.everything(value.shape) if content is None else patterns.compress(content != 0)
-            nonzero[id(value)] = found
+            if value.tensor is None:
+                found = patterns.everything(value.shape)
+            else:
+                found = patterns.compress(value.tensor.bool())
+            self._nonzero[id(value)] = found
         return found
 
-    for op in trace.operations:
+    def _forward(self, op: Operation) -> None:
         for value in op.inputs:
             if not value.dynamic:
-                _mark(read, value, patterns.everything(value.shape))
-        outputs = rule_of(op).forward(op, see)
+                _mark(self._read, value, patterns.everything(value.shape))
+        outputs = rule_of(op).forward(op, self._see)
         for value, pattern in zip(op.outputs, outputs, strict=True):
-            nonzero[id(value)] = pattern
+            self._nonzero[id(value)] = pattern
 
-    reached: dict[int, Tensor] = {}
-    used: dict[int, Tensor | None] = {}
-    for value in trace.outputs:
-        _reach(reached, used, value, patterns.everything(value.shape))
-    for op in reversed(trace.operations):
-        if not any(id(value) in reached for value in op.outputs):
-            continue
-        wanted = [reached.get(id(value), patterns.nothing(value.shape)) for value in op.outputs]
+    def _backward(self, op: Operation) -> None:
+        if not any(id(value) in self._reached for value in op.outputs):
+            return
+        wanted = [
+            self._reached.get(id(value), patterns.nothing(value.shape)) for value in op.outputs
+        ]
         if all(patterns.is_nothing(pattern) for pattern in wanted):
-            continue
-        inputs = rule_of(op).backward(op, see, wanted)
+            return
+        inputs = rule_of(op).backward(op, self._see, wanted)
         for value, pattern in zip(op.inputs, inputs, strict=True):
-            _reach(reached, used, value, pattern)
-    return Liveness(nonzero, reached, read, used)
+            self._reach(value, pattern)
 
-
-def _reach(
-    reached: dict[int, Tensor], used: dict[int, Tensor | None], value: Value, pattern: Tensor
-) -> None:
-    before = reached.get(id(value))
-    if before is not None:
-        pattern = before | pattern
-        if pattern.numel() > 1 and bool(pattern.all()):
-            pattern = patterns.everything(value.shape)
-    reached[id(value)] = pattern
-    if not value.dynamic:
-        _mark(used, value, pattern)
+    def _reach(self, value: Value, pattern: Tensor) -> None:
+        before = self._reached.get(id(value))
+        if before is not None:
+            pattern = before | pattern
+            if pattern.numel() > 1 and bool(pattern.all()):
+                pattern = patterns.everything(value.shape)
+        self._reached[id(value)] = pattern
+        if not value.dynamic:
+            _mark(self._used, value, pattern)
 
 
 def _mark(masks: dict[int, Tensor | None], value: Value, pattern: Tensor) -> None:

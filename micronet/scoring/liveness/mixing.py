@@ -8,7 +8,14 @@ import torch
 
 from micronet.scoring import patterns
 from micronet.scoring.ir import Operation, Value
-from micronet.scoring.liveness.rule import Patterns, Rule, dims_of, doubt_forward, named_arguments, spread
+from micronet.scoring.liveness.rule import (
+    Patterns,
+    Rule,
+    dims_of,
+    doubt_forward,
+    named_arguments,
+    spread,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +23,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Zero in, zero out; the rest of this family (argmax, logsumexp, …) is not known to keep zeros.
-_ZERO_KEEPING = frozenset("mean sum amax amin var std linalg_vector_norm norm prod nansum any".split())
+_ZERO_KEEPING = frozenset(
+    "mean sum amax amin var std linalg_vector_norm norm prod nansum any".split()
+)
 REDUCTIONS = _ZERO_KEEPING | frozenset("argmax argmin logsumexp all max min".split())
 WINDOWS = frozenset(
     "max_pool1d max_pool2d max_pool3d max_pool2d_with_indices max_pool3d_with_indices avg_pool1d "
@@ -92,11 +101,13 @@ WINDOW = Rule(_window_forward, _window_backward)
 # --- normalisations -------------------------------------------------------------------------------
 
 
+BATCH_NORMS = frozenset(("native_batch_norm", "_native_batch_norm_legit_no_training"))
+
+
 def is_affine(op: Operation) -> bool:
     """Whether a batch norm uses its stored statistics: then it is one scale and one shift a channel."""
-    return op.name in ("native_batch_norm", "_native_batch_norm_legit_no_training") and not (
-        op.name == "native_batch_norm" and bool(op.args[5])
-    )
+    uses_batch = op.name == "native_batch_norm" and bool(op.args[5])
+    return op.name in BATCH_NORMS and not uses_batch
 
 
 def scale_and_shift(op: Operation) -> tuple[Tensor, Tensor] | None:
@@ -150,7 +161,9 @@ def _normalised(op: Operation) -> tuple[tuple[int, ...], int]:
     return (0, *range(2, ndim)), op.inputs[0].shape[1]
 
 
-def _share(pattern: Tensor, shape: Sequence[int], dims: Sequence[int], groups: int, name: str) -> Tensor:
+def _share(
+    pattern: Tensor, shape: Sequence[int], dims: Sequence[int], groups: int, name: str
+) -> Tensor:
     """Any over everything that shares statistics."""
     pattern = spread(pattern, dims)
     if name == "native_group_norm" and pattern.shape[1] > 1:
@@ -187,7 +200,9 @@ def _statistics_forward(op: Operation, nonzero: Patterns) -> list[Tensor]:
     return [found, *(patterns.everything(value.shape) for value in op.outputs[1:])]
 
 
-def _statistics_backward(op: Operation, nonzero: Patterns, reached: Sequence[Tensor]) -> list[Tensor]:
+def _statistics_backward(
+    op: Operation, nonzero: Patterns, reached: Sequence[Tensor]
+) -> list[Tensor]:
     source = op.inputs[0]
     dims, groups = _normalised(op)
     out = reached[0]

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from micronet.scoring import patterns
-from micronet.scoring.ir import Operation, Value
 from micronet.scoring.liveness.rule import Patterns, Rule, call_with, named_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
+    from micronet.scoring.ir import Operation, Value
 
 # Every element of every dynamic input appears in the outputs.
 TOTAL = frozenset(
@@ -31,12 +32,16 @@ PARTIAL = frozenset(
 MOVES = TOTAL | PARTIAL | {"copy", "fill", "zero"}
 _INTRODUCES_ZEROS = frozenset("constant_pad_nd tril triu diag_embed col2im".split())
 # They act along one dimension: the others may stay compressed.
-_ALONG_DIM = frozenset("slice select split split_with_sizes unsafe_split unsafe_split_with_sizes cat".split())
+_ALONG_DIM = frozenset(
+    "slice select split split_with_sizes unsafe_split unsafe_split_with_sizes cat".split()
+)
 
 
 def _data_inputs(op: Operation) -> list[int]:
     """Positions of the inputs that are moved (and not used as an index)."""
-    return [i for i, value in enumerate(op.inputs) if value.dtype.is_floating_point or not _index(op, i)]
+    return [
+        i for i, value in enumerate(op.inputs) if value.dtype.is_floating_point or not _index(op, i)
+    ]
 
 
 def _index(op: Operation, i: int) -> bool:
@@ -56,7 +61,11 @@ def _operands(op: Operation, found: Sequence[Tensor]) -> list[Tensor]:
     tensors = []
     for i, (value, pattern) in enumerate(zip(op.inputs, found, strict=True)):
         if _index(op, i):
-            content = torch.zeros(value.shape, dtype=value.dtype) if value.tensor is None else value.tensor
+            content = (
+                torch.zeros(value.shape, dtype=value.dtype)
+                if value.tensor is None
+                else value.tensor
+            )
             tensors.append(content)
         elif dim is None:
             tensors.append(pattern.expand(value.shape).float().contiguous())
@@ -66,7 +75,9 @@ def _operands(op: Operation, found: Sequence[Tensor]) -> list[Tensor]:
     if dim is not None:  # concatenated parts must agree in the other dimensions
         shapes = [t.shape for t in tensors]
         most = [max(s[d] for s in shapes) for d in range(len(shapes[0]))]
-        tensors = [t.expand([t.shape[d] if d == dim else most[d] for d in range(t.ndim)]) for t in tensors]
+        tensors = [
+            t.expand([t.shape[d] if d == dim else most[d] for d in range(t.ndim)]) for t in tensors
+        ]
     return tensors
 
 
@@ -76,7 +87,7 @@ def _unknown_index(op: Operation) -> bool:
 
 def _outputs(op: Operation, tensors: Sequence[Tensor]) -> list[Tensor]:
     result = call_with(op, tensors)
-    return [result] if isinstance(result, torch.Tensor) else list(result)
+    return [*result] if isinstance(result, (tuple, list)) else [result]
 
 
 def forward(op: Operation, nonzero: Patterns) -> list[Tensor]:
@@ -106,6 +117,7 @@ def _fill_value(op: Operation) -> bool:
 
 def backward(op: Operation, nonzero: Patterns, reached: Sequence[Tensor]) -> list[Tensor]:
     """The transpose of the operator, by automatic differentiation."""
+    del nonzero
     if op.name in ("fill", "zero"):
         return [patterns.nothing(value.shape) for value in op.inputs]
     if op.name == "copy":
@@ -114,29 +126,31 @@ def backward(op: Operation, nonzero: Patterns, reached: Sequence[Tensor]) -> lis
     everywhere = all(patterns.is_everything(pattern) for pattern in reached)
     if _unknown_index(op) or (op.name in TOTAL and everywhere):
         return [patterns.everything(value.shape) for value in op.inputs]
-    return _transposed(op, [nonzero(value) for value in op.inputs], reached)
+    return _transposed(op, reached)
 
 
-def _transposed(op: Operation, found: Sequence[Tensor], reached: Sequence[Tensor]) -> list[Tensor]:
+def _ones(value: Value, dim: int | None, reached: Sequence[Tensor]) -> Tensor:
+    """All ones; along the other dimensions only as long as the reached patterns need."""
+    shape = list(value.shape)
+    if dim is not None and all(pattern.ndim == len(shape) for pattern in reached):
+        for other in range(len(shape)):
+            if other != dim and all(pattern.shape[other] == 1 for pattern in reached):
+                shape[other] = 1
+    return torch.ones(shape, dtype=torch.bool)
+
+
+def _transposed(op: Operation, reached: Sequence[Tensor]) -> list[Tensor]:
     dim = _along(op)
-    if dim is None:
-        full = [patterns.everything(v.shape).expand(v.shape) for v in op.inputs]
-    else:  # every other dimension at the extent that the reached patterns need
-        most = [max(p.shape[d] for p in reached) if reached[0].ndim == found[0].ndim else None
-                for d in range(found[0].ndim)]
-        full = [
-            patterns.everything(v.shape).expand(
-                [v.shape[d] if d == dim or most[d] is None or most[d] != 1 else 1 for d in range(len(v.shape))]
-            )
-            for v in op.inputs
-        ]
+    full = [_ones(value, dim, reached) for value in op.inputs]
     tensors = _operands(op, full)
     moved = [i for i in range(len(tensors)) if not _index(op, i)]
     for i in moved:
         tensors[i] = tensors[i].detach().clone().requires_grad_()
     with torch.enable_grad():
         outputs = _outputs(op, tensors)
-    wanted = [pattern.expand(out.shape).float() for out, pattern in zip(outputs, reached, strict=True)]
+    wanted = [
+        pattern.expand(out.shape).float() for out, pattern in zip(outputs, reached, strict=True)
+    ]
     gradients = torch.autograd.grad(outputs, [tensors[i] for i in moved], wanted, allow_unused=True)
     result: list[Tensor] = [patterns.everything(value.shape) for value in op.inputs]
     for i, gradient in zip(moved, gradients, strict=True):
@@ -165,5 +179,3 @@ def _lookup_backward(op: Operation, nonzero: Patterns, reached: Sequence[Tensor]
 
 
 LOOKUP = Rule(_lookup_forward, _lookup_backward)
-
-

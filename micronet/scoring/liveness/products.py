@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from micronet.scoring import patterns
-from micronet.scoring.ir import Operation, Value
 from micronet.scoring.liveness.rule import Patterns, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
+    from micronet.scoring.ir import Operation, Value
 
 PRODUCTS = frozenset("mm bmm addmm baddbmm addbmm mv addmv dot".split())
 

@@ -14,8 +14,6 @@ from micronet.scoring.ir import Operation, Value
 Patterns = Callable[[Value], Tensor]
 
 
-
-
 class Rule(NamedTuple):
     """``forward(op, nonzero)`` gives a pattern an output; ``backward(op, nonzero, reached)`` one an input.
 
@@ -32,9 +30,7 @@ def doubt_forward(op: Operation, nonzero: Patterns) -> list[Tensor]:
     return [patterns.everything(value.shape) for value in op.outputs]
 
 
-def doubt_backward(
-    op: Operation, nonzero: Patterns, reached: Sequence[Tensor]
-) -> list[Tensor]:
+def doubt_backward(op: Operation, nonzero: Patterns, reached: Sequence[Tensor]) -> list[Tensor]:
     """Nothing is known: every input reaches the output if any output does."""
     del nonzero
     alive = any(not patterns.is_nothing(pattern) for pattern in reached)
@@ -61,11 +57,11 @@ def named_arguments(op: Operation) -> dict[str, Any]:
     return found
 
 
-def call_with(op: Operation, tensors: Sequence[Tensor]) -> Any:  # noqa: ANN401  # what the operator returns
+def call_with(op: Operation, tensors: Sequence[Tensor]) -> Any:  # what the operator returns
     """Run the operator on ``tensors``, one for each of its inputs, in order."""
     remaining = iter(tensors)
 
-    def fill(argument: Any) -> Any:  # noqa: ANN401
+    def fill(argument: Any) -> Any:
         if isinstance(argument, Value):
             return next(remaining)
         if isinstance(argument, (list, tuple)) and not hasattr(argument, "_fields"):
@@ -80,7 +76,7 @@ def call_with(op: Operation, tensors: Sequence[Tensor]) -> Any:  # noqa: ANN401 
     return op.function(*args, **kwargs)
 
 
-def dims_of(argument: Any, ndim: int) -> tuple[int, ...]:  # noqa: ANN401  # int, list or None
+def dims_of(argument: Any, ndim: int) -> tuple[int, ...]:  # int, list or None
     """Dimensions as a tuple of non-negative numbers; None and the empty list mean all."""
     if argument is None or (isinstance(argument, (list, tuple)) and not argument):
         return tuple(range(ndim))
