@@ -135,6 +135,10 @@ def _score(
     bits: Annotated[
         int | None, typer.Option(min=1, max=32, help="Bits a value is stored and multiplied in.")
     ] = None,
+    shapes_only: Annotated[
+        bool,
+        typer.Option("--shapes-only", help="Build --model without memory; all weights nonzero."),
+    ] = False,
     trust: Annotated[
         bool, typer.Option("--trust", help="Let torch run what a torch.export archive holds.")
     ] = False,
@@ -157,6 +161,7 @@ def _score(
         target=target,
         model=model,
         trust=trust,
+        shapes_only=shapes_only,
         rules=rules,
         track=track,
         input_shape=input_shape,

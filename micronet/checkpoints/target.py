@@ -59,24 +59,32 @@ def load_target(
     model: str | None = None,
     input_shape: tuple[int, ...] | None = None,
     trust: bool = False,
+    shapes_only: bool = False,
 ) -> LoadedTarget:
     """Load ``target`` (a file or a card's name), an architecture ``model``, or one into the other.
 
     ``input_shape`` replaces the architecture's own. ``trust`` allows torch to execute what a
     torch.export archive holds; nothing else is ever executed from a file.
     """
-    loaded = _load(target, model, trust=trust)
+    loaded = _load(target, model, trust=trust, shapes_only=shapes_only)
     if input_shape is None:
         return loaded
     return replace(loaded, inputs=InputSpec(tuple(input_shape), loaded.inputs.dtype))
 
 
-def _load(target: str | None, model: str | None, *, trust: bool) -> LoadedTarget:
+def _load(
+    target: str | None, model: str | None, *, trust: bool, shapes_only: bool
+) -> LoadedTarget:
     factory = None if model is None else factory_of(model)
     if target is None:
         if factory is None:
             raise MicronetError("Nothing to load.", "Name a file, a card or --model ARCHITECTURE.")
-        return _architecture_alone(factory)
+        return _architecture_alone(factory, shapes_only=shapes_only)
+    if shapes_only:
+        raise MicronetError(
+            f"--shapes-only counts an architecture without weights, found {target}.",
+            "Name it with --model alone.",
+        )
     found = _resolved(target)
     if isinstance(found, Card):
         known = found
@@ -115,10 +123,15 @@ def _how_to_get(known: Card) -> str:
     return f"Build it: micronet build {known.name}"
 
 
-def _architecture_alone(factory: Factory) -> LoadedTarget:
+def _architecture_alone(factory: Factory, *, shapes_only: bool) -> LoadedTarget:
     # The user's code may compute or load weights of its own, so it is built for real.
-    model = None if factory.runs_user_code else on_meta(factory.build)
+    model = on_meta(factory.build) if shapes_only or not factory.runs_user_code else None
     notes = ("no weights were given: every weight counts as nonzero",)
+    if model is None and shapes_only:
+        raise MicronetError(
+            f"{factory.name} cannot be built without memory: it looks at values of its weights.",
+            "Leave --shapes-only out to build it for real.",
+        )
     if model is None:
         model = factory.build()
         notes = (factory.note,) if factory.note else notes
@@ -128,7 +141,7 @@ def _architecture_alone(factory: Factory) -> LoadedTarget:
         sha256=None,
         architecture=factory.name,
         config={},
-        weights="untrained" if not factory.runs_user_code else "unknown",
+        weights="unknown" if factory.runs_user_code and not shapes_only else "untrained",
         model=model.eval(),
         inputs=image_input(model, factory.name),
         card=None,

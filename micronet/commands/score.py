@@ -22,6 +22,7 @@ class Request:
     target: str | None
     model: str | None = None
     trust: bool = False
+    shapes_only: bool = False
     rules: str | None = None
     track: str | None = None
     input_shape: str | None = None
@@ -63,7 +64,11 @@ def _document(request: Request) -> Mapping[str, Any]:
     from micronet.scoring import score_target
 
     loaded = load_target(
-        request.target, model=request.model, input_shape=shape, trust=request.trust
+        request.target,
+        model=request.model,
+        input_shape=shape,
+        trust=request.trust,
+        shapes_only=request.shapes_only,
     )
     if device.type != "cpu":
         loaded.model.to(device)

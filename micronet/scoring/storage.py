@@ -49,6 +49,13 @@ class Stored:
     mask: Mask
     edges: bool
     """Whether its elements are weights of a linear operator."""
+    sources: frozenset[str] = frozenset()
+    """Parameters and buffers that its values come from; none for what code makes up (masks)."""
+
+    @property
+    def quantised(self) -> bool:
+        """Whether somebody stored it in fewer bits than the 16 that anybody may claim for free."""
+        return self.width.quantised and bool(self.sources)
 
     def value_bits(self, freebie_bits: int) -> int:
         """Bits of all kept values, without mask and table; ``freebie_bits`` 0: as measured."""
@@ -144,7 +151,17 @@ class Inventory:
             live = size if used.numel() == 1 and used.item() else int(used.expand(size).sum())
             mask = Mask(0, live, ())
             return Stored(
-                root.name, "values", key, root.shape, size, size, live, UNKNOWN, mask, edges=True
+                root.name,
+                "values",
+                key,
+                root.shape,
+                size,
+                size,
+                live,
+                UNKNOWN,
+                mask,
+                edges=True,
+                sources=root.parameters,
             )
         flat = _flat(content)
         nonzero = flat != 0
@@ -153,13 +170,22 @@ class Inventory:
         width = _width(flat, needed, root.shape, all_live=live == size)
         if live == size:
             mask = Mask(0, live, ())
-            width = (
-                UNKNOWN if width.levels == 1 else width
-            )  # a constant says nothing about its code
+            if width.levels == 1:  # a constant says nothing about how values are coded
+                width = UNKNOWN
         else:
             mask = _mask_of(_like(content, needed), _like(content, read.expand(size)), width)
         return Stored(
-            root.name, "values", key, root.shape, size, active, live, width, mask, edges=True
+            root.name,
+            "values",
+            key,
+            root.shape,
+            size,
+            active,
+            live,
+            width,
+            mask,
+            edges=True,
+            sources=root.parameters,
         )
 
     def _plain(self, key: int, root: Root) -> Stored:
@@ -187,6 +213,7 @@ class Inventory:
             width,
             Mask(0, live, ()),
             edges=False,
+            sources=root.parameters,
         )
 
     def _norm_values(self) -> Iterator[Stored]:
@@ -218,6 +245,9 @@ class Inventory:
                 Width(FULL),
                 Mask(0, count, ()),
                 edges=False,
+                sources=frozenset().union(
+                    *(self._network.trace.roots[value.root].parameters for value in op.inputs[1:])
+                ),
             )
 
 

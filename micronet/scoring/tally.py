@@ -85,7 +85,7 @@ def tally(
     tensors = network.tensors(fold=book.fold_batch_norm)
     if bits is not None:
         tensors = declared(tensors, bits)
-    freebie = book.freebie_bits > 0 and not any(tensor.width.quantised for tensor in tensors)
+    freebie = book.freebie_bits > 0 and not any(tensor.quantised for tensor in tensors)
     bill = work(network, book.edges, fold=book.fold_batch_norm)  # type: ignore[arg-type]
     by_root = {tensor.root: tensor for tensor in tensors if tensor.root}
     notes: list[str] = []
@@ -227,6 +227,7 @@ def _storage(
     if book.storage != "challenge" and book.edges == "stored":
         return {"values": FULL * sum(count for _, count in learned)}
     found: dict[str, int] = {}
+    names = {name for name, _ in learned}
 
     def add(role: str, bits: int) -> None:
         if bits:
@@ -234,6 +235,8 @@ def _storage(
 
     for tensor in tensors:
         if book.storage != "challenge":
+            if not names & tensor.sources:  # nobody learned it: statistics, masks made by code
+                continue
             add(tensor.role, FULL * (tensor.active if book.edges == "active" else tensor.live))
             continue
         add(tensor.role, tensor.value_bits(book.freebie_bits if freebie else 0))
