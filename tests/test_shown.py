@@ -128,3 +128,41 @@ def test_deep_compression_squeezenet() -> None:
     assert by["codebook"] == len(weights) * 255 * 32  # 255 values beside zero in each tensor
     assert by["bias"] == 32 * (1_248_424 - 1_244_448)
     assert sum(by.values()) == found["storage"]["bits"]
+
+
+def test_the_challenge_entry_of_dnw() -> None:
+    """In its own dialect it is what was claimed; by the rules it is more, difference by difference."""
+    found = document("resnet50_dnw_10")
+    claims = {row["quantity"]: row for row in found["claims"]}
+    assert claims["parameters"]["found"] == 2_558_732
+    assert claims["macs"]["found"] == 515_231_310
+    assert f"{claims['score']['found']:.4f}" == "0.8460"
+    assert {row["verdict"] for row in claims.values()} == {"holds"}
+
+    steps = {step["name"]: step for step in found["waterfall"]}
+    assert "other" not in steps  # every difference has a name
+    assert sum(step["parameters"] for step in steps.values()) == found["storage"]["parameters"]
+    assert sum(step["operations"] for step in steps.values()) == found["operations"]["total"]
+    # 25,502,912 weights less the 9,408 of the dense first layer: one bit each
+    bitmask = steps["bitmask: one bit an element of every sparse tensor"]
+    assert bitmask["parameters"] == (25_502_912 - 9_408) // 32
+    assert steps["shifts of the folded batch norms"]["parameters"] == 26_560 / 2
+    assert steps["ReLU is an operation"]["operations"] == 9_608_704
+    assert steps["comparisons of the max pool"]["operations"] == 64 * 56 * 56 * (9 - 1)
+    assert f"{found['score']['total']:.4f}" == "0.9776"
+
+
+def test_the_two_times_wide_wiring() -> None:
+    """3,139,584 graph edges and 1,024,000 of the classifier; 582M means that nodes died."""
+    found = document("mnv1_582M")
+    by_weight = {layer["weight"]: layer for layer in found["layers"] if layer["weight"]}
+    graphs = [by_weight[f"layers.{i}.graph.weight"]["active"] for i in range(5)]
+    assert graphs == [2_048, 24_576, 98_304, 1_441_792, 1_572_864]
+    assert sum(graphs) == 3_139_584
+    assert by_weight["linear.graph.weight"]["active"] == 1_024_000
+    assert found["edges"]["live"] == 3_139_584 + 1_024_000 + 1_728 + 9 * 9_920
+    claims = {row["quantity"]: row for row in found["claims"]}
+    assert (claims["parameters"]["found"], claims["parameters"]["verdict"]) == (4_254_592, "holds")
+    assert (claims["macs"]["found"], claims["macs"]["verdict"]) == (597_064_704, "unjudged")
+    assert "14,064,705 to 15,564,704 of the 56,448,000" in claims["macs"]["explanation"]
+    assert found["notes"][0] == "untrained: costs are exact, accuracy unknown"

@@ -12,7 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from micronet.commands import numbers
-from micronet.commands.render_claims import claims_table, reference_table, second_opinion_table
+from micronet.commands.render_claims import (
+    claims_table,
+    reference_table,
+    second_opinion_table,
+    waterfall_table,
+)
 from micronet.commands.render_layers import layers_table
 
 if TYPE_CHECKING:
@@ -34,6 +39,7 @@ def score_view(
     parts: list[RenderableType] = [_header(document), _summary(document), ""]
     for name, table in (
         ("claims", claims_table),
+        ("waterfall", waterfall_table),
         ("reference", reference_table),
         ("second_opinion", second_opinion_table),
     ):

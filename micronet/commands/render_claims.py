@@ -62,6 +62,21 @@ def reference_table(references: Sequence[Row]) -> Table:
     return table
 
 
+def waterfall_table(steps: Sequence[Row]) -> Table:
+    """From the claimed score to ours, difference by difference; the last line is their sum."""
+    table = plain_table("from the claimed score to the recount")
+    table.add_column("difference", no_wrap=True)
+    for title in ("parameters", "operations", "score"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for step in steps:
+        counts = (numbers.count(step[key], decimals=1) for key in ("parameters", "operations"))
+        table.add_row(step["name"], *counts, f"{step['score']:+.6f}")
+    sums = {key: sum(step[key] for step in steps) for key in ("parameters", "operations", "score")}
+    counts = (numbers.count(sums[key], decimals=1) for key in ("parameters", "operations"))
+    table.add_row("recount", *counts, f"{sums['score']:.6f}", style="bold")
+    return table
+
+
 def second_opinion_table(opinions: Sequence[Row]) -> Table:
     """Another counter's total, ours, and every difference between them by name."""
     table = plain_table("second opinion")

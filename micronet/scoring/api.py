@@ -11,17 +11,20 @@ from torch import nn
 from micronet.checkpoints.target import LoadedTarget, load_target
 from micronet.models import InputSpec
 from micronet.scoring.claims import judge_claims
-from micronet.scoring.document import UNTRAINED, score_document
+from micronet.scoring.document import UNTRAINED, exact, score_document
 from micronet.scoring.reference import references
 from micronet.scoring.rulebook import RuleBook, rule_book
 from micronet.scoring.tally import Tally, tally
 from micronet.scoring.trace import meta_input, trace
+from micronet.scoring.tracks import Track
 from micronet.scoring.tracks import track as track_named
 from micronet.scoring.transient import peak
-from micronet.scoring.work import Network
+from micronet.scoring.work import Network, work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
     from pathlib import Path
 
 DEFAULT_RULES = "micronet2019"
@@ -72,19 +75,24 @@ def score(
     track: str | None = None,
     model: str | None = None,
     bits: int | None = None,
+    inputs: Sequence[Tensor] | None = None,
 ) -> Score:
     """Count what ``target`` costs: a module, a checkpoint file or the name of a card.
 
     ``rules`` defaults to the card's rule book, else micronet2019; ``input_shape`` to the
     architecture's own, else 1,3,224,224; ``model`` names the architecture of a bare file.
+    ``inputs`` are example tensors for a network that takes several, or other than images: their
+    shapes and types count, and their values only where control flow depends on them.
     The module is left exactly as it was. Raises MicronetError for whatever cannot be judged.
     """
     shape = None if input_shape is None else tuple(input_shape)
+    if inputs is not None:
+        shape = tuple(inputs[0].shape)
     if isinstance(target, nn.Module):
         loaded = _wrapped(target, shape or (1, 3, 224, 224))
     else:
         loaded = load_target(str(target), model=model, input_shape=shape)
-    return Score(score_target(loaded, rules=rules, track=track, bits=bits))
+    return Score(score_target(loaded, rules=rules, track=track, bits=bits, inputs=inputs))
 
 
 def _wrapped(module: nn.Module, shape: tuple[int, ...]) -> LoadedTarget:
@@ -99,12 +107,14 @@ def score_target(
     track: str | None = None,
     bits: int | None = None,
     second_opinion: bool = False,
+    inputs: Sequence[Tensor] | None = None,
 ) -> dict[str, Any]:
     """The ``micronet.score/1`` document of a loaded target."""
     card = loaded.card
     book = rule_book(rules or (card.rules if card else DEFAULT_RULES))
     chosen = track_named(track or (card.track if card else DEFAULT_TRACK))
-    network = Network(trace(loaded.model, [meta_input(loaded.inputs.shape, loaded.inputs.dtype)]))
+    given = inputs or [meta_input(loaded.inputs.shape, loaded.inputs.dtype)]
+    network = Network(trace(loaded.model, given))
     learned = learned_numbers(loaded.model)
     bill = _bill(loaded, network, book, learned, bits)
     plain = replace(book, freebie_bits=0)
@@ -124,6 +134,8 @@ def score_target(
         full_width=full_width,
         notes=_notes(loaded, network, bill),
     )
+    if loaded.architecture == "resnet50_sparse" and book.storage == "challenge":
+        document["waterfall"] = _waterfall(loaded, network, bill, book, chosen)
     if card is not None:
         document["claims"] = _claims(loaded, network, learned)
     if book.storage == "challenge":
@@ -133,6 +145,27 @@ def score_target(
 
         document["second_opinion"] = ask_others(loaded.model, loaded.inputs, network)
     return document
+
+
+def _waterfall(
+    loaded: LoadedTarget, network: Network, bill: Tally, book: RuleBook, track: Track
+) -> list[dict[str, Any]]:
+    """Every difference between the score that the challenge entry claimed and ours."""
+    from micronet.scoring.dnw_release import count_release
+    from micronet.scoring.waterfall import entry_steps
+
+    count = count_release(loaded.model, loaded.architecture, loaded.config)
+    entries = work(network, book.edges, fold=book.fold_batch_norm)
+    steps = entry_steps(count, bill, entries, book)
+    return [
+        {
+            "name": step.name,
+            "parameters": exact(step.parameters),
+            "operations": exact(step.operations),
+            "score": float(track.score(step.parameters, step.operations).total),
+        }
+        for step in steps
+    ]
 
 
 def learned_numbers(model: nn.Module) -> list[tuple[str, int]]:
@@ -189,6 +222,12 @@ def _claims(
         from micronet.scoring import dnw_release
 
         found, remark = dnw_release.recount(loaded.model, loaded.architecture, loaded.config)
+        stated = {claim.quantity: claim.stated for claim in loaded.card.claims}
+        if loaded.architecture == dnw_release.WIRING and {"macs", "parameters"} <= set(stated):
+            implied = dnw_release.what_would_have_to_be_dead(
+                loaded.model, loaded.config, stated["macs"], stated["parameters"]
+            )
+            remark = implied.sentence()
         recounts.append(("dnw-release", found))
     plain = tally(network, rule_book("macs"), learned)
     macs = plain.cost.total

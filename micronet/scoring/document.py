@@ -77,6 +77,8 @@ def _over_32(bits: int) -> int | float:
 
 def _score(bill: Tally, full_width: Tally, book: RuleBook, track: Track) -> dict[str, float] | None:
     """The challenge's score; a book that does not count operations has none."""
+    if book.counter == "dnw-release":
+        return _entry_score(bill, track)
     if book.storage != "challenge":
         return None
     parts = track.score(Fraction(bill.storage_bits, FULL), bill.cost.total)
@@ -86,6 +88,17 @@ def _score(bill: Tally, full_width: Tally, book: RuleBook, track: Track) -> dict
         "operations": float(parts.operations),
         "total": float(parts.total),
         "without_freebie": float(full.total),
+    }
+
+
+def _entry_score(bill: Tally, track: Track) -> dict[str, float]:
+    """As DNW's entry was scored: 16-bit values; a multiplication at 16 bits and an addition a MAC."""
+    parameters = Fraction(bill.storage_bits, 2 * FULL)
+    parts = track.score(parameters, Fraction(3 * bill.cost.multiplications, 2))
+    return {
+        "storage": float(parts.storage),
+        "operations": float(parts.operations),
+        "total": float(parts.total),
     }
 
 

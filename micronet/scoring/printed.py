@@ -8,7 +8,9 @@ from fractions import Fraction
 
 from micronet.errors import MicronetError
 
-_PRINTED = re.compile(r"(?P<whole>[0-9]{1,30})(\.(?P<decimals>[0-9]{1,30}))?(?P<scale>[KMB]?)")
+_PRINTED = re.compile(
+    r"(?P<whole>[0-9]{1,3}(,[0-9]{3}){1,9}|[0-9]{1,30})(\.(?P<decimals>[0-9]{1,30}))?(?P<scale>[KMB]?)"
+)
 _RATIO = re.compile(r"[0-9]{1,30}/[1-9][0-9]{0,29}")
 _SCALES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
 
@@ -43,7 +45,10 @@ def printed(text: str) -> Printed:
         return Printed(Fraction(text), Fraction(0))
     match = _PRINTED.fullmatch(text)
     if match is None:
-        raise MicronetError(f"'{text}' is not a printed number such as 564M, 74.0 or 5/32.")
+        raise MicronetError(
+            f"'{text}' is not a printed number such as 564M, 2,558,732, 74.0 or 5/32."
+        )
     decimals = match["decimals"] or ""
     last_digit = Fraction(_SCALES[match["scale"]], 10 ** len(decimals))
-    return Printed(int(match["whole"] + decimals) * last_digit, last_digit)
+    whole = match["whole"].replace(",", "")
+    return Printed(int(whole + decimals) * last_digit, last_digit)

@@ -120,6 +120,8 @@ def _rows(
     rows: dict[tuple[str, str, int], Layer] = {}
     seen: set[int] = set()
     hidden = 0
+    # A product counts at its widest input (Scoring §2), and activations are 32 bits.
+    bits = book.freebie_bits if freebie else FULL
     for entry in bill:
         op = entry.operation
         weight = weight_of(op)
@@ -127,16 +129,16 @@ def _rows(
         if not _sees(book, op):
             hidden += entry.products
             continue
-        cost = _price(entry, book, _bits(book, stored, freebie=freebie))
+        cost = price(entry, book, bits)
         if cost == Cost() and stored is None:
             continue
         key = (op.module, op.name, weight.root if weight is not None else 0)
         before = rows.get(key)
         if before is None:
             shared = stored is not None and stored.root in seen
-            bits = 0 if stored is None or shared else stored_bits(stored, book, freebie=freebie)
+            size = 0 if stored is None or shared else stored_bits(stored, book, freebie=freebie)
             rows[key] = Layer(
-                op.module, op.name, cost, stored, entry.positions, bits, shared=shared
+                op.module, op.name, cost, stored, entry.positions, size, shared=shared
             )
             seen |= {stored.root} if stored is not None else set()
         else:
@@ -154,13 +156,8 @@ def _sees(book: RuleBook, op: Operation) -> bool:
     return book.modules is None or op.module_type in book.modules
 
 
-def _bits(book: RuleBook, weight: Stored | None, *, freebie: bool) -> int:
-    """Width at which a product counts: its widest input (Scoring §2); activations are 32 bits."""
-    del weight
-    return book.freebie_bits if freebie else FULL
-
-
-def _price(entry: Work, book: RuleBook, bits: int) -> Cost:
+def price(entry: Work, book: RuleBook, bits: int) -> Cost:
+    """What one operation costs where products count at ``bits`` bits."""
     return _price_acts(entry, book, bits) if book.acts is not None else _price_kind(entry, book)
 
 

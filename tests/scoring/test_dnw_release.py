@@ -298,3 +298,11 @@ def test_the_bill_adds_up_and_the_recount_says_the_same() -> None:
     found, remark = recount(wide(), "mobilenetv1_dnw", WIDE)
     assert found == {"parameters": 4_254_592, "macs": 597_064_704}
     assert remark == "up to 56,448,000 of them go as stem channels and nodes die in training"
+
+
+def test_the_bill_counts_masked_weights_as_absent() -> None:
+    random = {"density": 0.225, "wiring": "random"}
+    bill = release_tally(build_model("mobilenetv1_dnw", random), "mobilenetv1_dnw", random)
+
+    assert bill.active == 864 + 44_640 + 158_944 + 1_024_000  # stem, nodes, edges, classifier
+    assert bill.storage_bits == 32 * (bill.active - 5)
