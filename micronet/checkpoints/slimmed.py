@@ -62,7 +62,7 @@ def fold_structure(model: nn.Module, folded: Mapping[str, str]) -> nn.Module:
                 f"{norm_name} cannot be folded into {layer_name}: they are {found}, "
                 "expected a layer and a batch norm."
             )
-        if layer.bias is None:
+        if getattr(layer, "bias", None) is None:
             outputs = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
             like = layer.weight
             layer.bias = nn.Parameter(torch.zeros(outputs, dtype=like.dtype, device=like.device))

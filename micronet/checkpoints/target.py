@@ -72,9 +72,7 @@ def load_target(
     return replace(loaded, inputs=InputSpec(tuple(input_shape), loaded.inputs.dtype))
 
 
-def _load(
-    target: str | None, model: str | None, *, trust: bool, shapes_only: bool
-) -> LoadedTarget:
+def _load(target: str | None, model: str | None, *, trust: bool, shapes_only: bool) -> LoadedTarget:
     factory = None if model is None else factory_of(model)
     if target is None:
         if factory is None:

@@ -52,46 +52,44 @@ def slim_view(outcome: Outcome) -> Iterator[RenderableType]:
 
 
 def _changes(outcome: Outcome) -> Iterator[tuple[str, str]]:
-    plan, bill = outcome.plan, outcome.before
-    dead = bill.active - outcome.after.active
-    yield (
-        "removed",
-        f"{numbers.count(dead)} of {numbers.count(bill.active)} edges: "
-        "nothing feeds them, or nothing reads them",
-    )
+    plan, active = outcome.plan, outcome.before.active
+    dead = f"{numbers.count(active - outcome.after.active)} of {numbers.count(active)} edges"
+    yield "removed", f"{dead}: nothing feeds them, or nothing reads them"
     kept = outcome.after.active - outcome.after.live
     if kept:
         yield "", f"{numbers.count(kept)} dead edges stay: forward computes their weights"
-    yield "folded", f"{len(plan.folds)} batch norms into the layers before them"
+    yield "folded", f"{_many(len(plan.folds), 'batch norm')} into the layers before them"
     for left in plan.left[:_SHOWN]:
         yield "left", f"{left.norm}: {left.reason}"
     if len(plan.left) > _SHOWN:
-        yield "", f"and {len(plan.left) - _SHOWN} norms more"
-    yield (
-        "left out",
-        f"{len(outcome.absent)} tensors ({numbers.count(outcome.absent_numbers)} numbers) "
-        "that are zero or never read",
+        yield "", f"and {_many(len(plan.left) - _SHOWN, 'norm')} more"
+    absent = (
+        f"{_many(len(outcome.absent), 'tensor')} ({numbers.count(outcome.absent_numbers)} numbers)"
     )
+    yield "left out", f"{absent}, zero or never read"
 
 
 def _proof(outcome: Outcome) -> Iterator[tuple[str, str]]:
+    from micronet.slimming.prove import FLOAT32_TOLERANCE, FLOAT64_TOLERANCE
+
     proof = outcome.proof
-    images = f" and {proof.images} images" if proof.images else ""
-    yield "proved", f"on {proof.random_inputs} random inputs{images}, against the original:"
-    yield "", "without dead edges, float64: the same outputs, bit for bit"
-    if proof.folds_difference is not None:
-        yield (
-            "",
-            f"with folds, float64: within {proof.folds_difference:.2g} of the largest output"
-            " (1e-9 is allowed)",
-        )
-    yield (
-        "",
-        f"the file read back, float32: within {proof.file_difference:.2g} of the largest output"
-        " (1e-4 is allowed)",
+    images = f" and {_many(proof.images, 'image')}" if proof.images else ""
+    yield "proved", f"on {proof.random_inputs} random inputs{images}, against the original"
+    yield "", "without dead edges, in float64: the same outputs, bit for bit"
+    steps = (
+        ("batch norms folded, in float64", proof.folds_difference, FLOAT64_TOLERANCE),
+        ("the file read back, in float32", proof.file_difference, FLOAT32_TOLERANCE),
     )
+    for step, difference, allowed in steps:
+        if difference is not None:
+            share = f"{difference:.2g} of the largest output ({allowed:g} allowed)"
+            yield "", f"{step}: within {share}"
     shape = numbers.shape(outcome.input_shape)
     yield "", f"for inputs of {shape}; at another size other edges may be alive"
+
+
+def _many(number: int, what: str) -> str:
+    return f"{numbers.count(number)} {what}{'s' * (number != 1)}"
 
 
 def _bill(outcome: Outcome) -> tuple[str, str]:

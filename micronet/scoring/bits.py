@@ -10,19 +10,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, log2
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import torch
+
+from micronet.scoring.grids import (
+    ENOUGH,
+    MOST_LEVELS,
+    MOST_STEPS,
+    Integers,
+    evidence,
+    integers,
+    scale_of,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FULL = 32
 HALF = 16
-_MOST_LEVELS = 4096
 _SAMPLE = 16384
-_MOST_STEPS = 511
-"""The largest integer of a channel of up to 8 bits and sign, or with a zero point."""
+_FRACTION_BITS = {torch.float16: 10, torch.bfloat16: 7}
+_MOST_LEVELS_OF_HALVES = 256
+"""16-bit floats have few different values by nature; a codebook of them is narrower than a float."""
 
 Code = Literal["float", "codebook", "grid", "grid per channel"]
 
@@ -67,13 +77,17 @@ def measure(values: Tensor, channels: Tensor | None = None) -> Width:
     if not values.dtype.is_floating_point:
         return _integers(values)
     floats = values.detach()
-    candidates = [_float_width(floats)]
+    if floats.element_size() == 1:
+        return Width(8)
+    fraction = _fraction_bits(floats)
+    candidates = [Width(FULL if fraction is None else HALF)]
     levels = _levels(floats)
     if levels is not None:
-        candidates.append(_codebook(levels))
-        candidates += _grid(levels)
+        if fraction is None or levels.numel() <= _MOST_LEVELS_OF_HALVES:
+            candidates.append(_codebook(levels))
+        candidates += _grid(levels, fraction)
     if channels is not None:
-        candidates += _grid_per_channel(floats, channels)
+        candidates += _grid_per_channel(floats, channels, fraction)
     return min(candidates, key=lambda width: (width.total(floats.numel()), width.bits))
 
 
@@ -82,28 +96,28 @@ def _integers(values: Tensor) -> Width:
     return Width(largest.bit_length() + (int(values.min()) < 0), "grid")
 
 
-def _float_width(values: Tensor) -> Width:
-    if values.element_size() <= 2:
-        return Width(8 * values.element_size())
-    for dtype in (torch.float16, torch.bfloat16):
-        sample = values[:_SAMPLE]
-        if bool((sample.to(dtype).to(values.dtype) == sample).all()) and bool(
-            (values.to(dtype).to(values.dtype) == values).all()
-        ):
-            return Width(HALF)
-    return Width(FULL)
+def _fraction_bits(values: Tensor) -> int | None:
+    """Bits of fraction that all values fit in if they are 16-bit floats, the fewer; else None."""
+    found = [bits for dtype, bits in _FRACTION_BITS.items() if _holds(dtype, values)]
+    return min(found) if found else None
+
+
+def _holds(dtype: torch.dtype, values: Tensor) -> bool:
+    return all(
+        bool((part.to(dtype).to(values.dtype) == part).all()) for part in (values[:_SAMPLE], values)
+    )
 
 
 def _levels(values: Tensor) -> Tensor | None:
-    """The distinct values, or None if there are more than ``_MOST_LEVELS``.
+    """The distinct values, or None if there are more than ``MOST_LEVELS``.
 
     A sample is looked at first, so that real-valued tensors cost next to nothing.
     """
     step = max(1, values.numel() // _SAMPLE)
-    if values[::step].unique().numel() > _MOST_LEVELS:
+    if values[::step].unique().numel() > MOST_LEVELS:
         return None
     levels = values.unique()
-    return levels if levels.numel() <= _MOST_LEVELS else None
+    return levels if levels.numel() <= MOST_LEVELS else None
 
 
 def _codebook(levels: Tensor) -> Width:
@@ -111,78 +125,11 @@ def _codebook(levels: Tensor) -> Width:
     return Width(max(1, ceil(log2(count))), "codebook", FULL * count, count)
 
 
-def on_grid(values: Tensor) -> bool:
-    """Whether ``values`` (some, flat) could be one channel of integers times a scale."""
-    levels = values.unique()
-    return levels.numel() <= _MOST_STEPS and _scale(levels) is not None
-
-
-def _scale(levels: Tensor) -> float | None:
-    """The largest scale that every level is a whole number of times, exactly; None if there is none."""
-    if not bool(levels.isfinite().all()):  # a mask of −∞ has no grid
-        return None
-    magnitudes = levels.abs().double().unique()
-    magnitudes = magnitudes[magnitudes > 0]
-    if not magnitudes.numel():
-        return None
-    gaps = magnitudes.diff()
-    smallest = min([float(magnitudes[0]), *([float(gaps.min())] if gaps.numel() else [])])
-    for step in (smallest, _common_step(magnitudes)):
-        top = float(magnitudes[-1])
-        if step is not None and top / step <= 2 * _MOST_LEVELS:
-            scale = top / round(top / step)
-            if _fits(levels, scale):
-                return scale
-    return None
-
-
-def _common_step(magnitudes: Tensor) -> float | None:
-    """Euclid's algorithm on rounded numbers, for the few values of a small channel.
-
-    Two real numbers are a ratio of small integers too easily, so it takes three.
-    """
-    if not 3 <= magnitudes.numel() <= _MOST_STEPS:
-        return None
-    top = float(magnitudes[-1])
-    step, *rest = magnitudes.tolist()
-    for magnitude in rest:
-        a, b = magnitude, step
-        while b > top / (4 * _MOST_STEPS):
-            a, b = b, abs(a - round(a / b) * b)
-        step = magnitude / round(magnitude / a)  # as exact as the values are
-    return step if top / step <= _MOST_STEPS + 0.5 else None
-
-
-def _fits(levels: Tensor, scale: float) -> bool:
-    """Exact in the values' own type, however the scale was multiplied: in 32 bits or in 64."""
-    whole = (levels.double() / scale).round()
-    exact = (whole * scale).to(levels.dtype) == levels
-    single = whole.to(levels.dtype) * torch.tensor(scale, dtype=levels.dtype) == levels
-    return bool((exact | single).all())
-
-
-class _Integers(NamedTuple):
-    """Bits of the integers of a grid: signed or unsigned about zero, and counted from the lowest."""
-
-    about_zero: int
-    from_lowest: int
-
-
-def _bits_of(levels: Tensor, scale: float) -> _Integers:
-    lowest, highest = (round(float(level) / scale) for level in (levels.min(), levels.max()))
-    span = max(1, (max(highest, 0) - min(lowest, 0)).bit_length())
-    if lowest >= 0:
-        return _Integers(max(1, highest.bit_length()), span)
-    if lowest == -1 and highest == 1 and levels.numel() == 2:  # noqa: PLR2004
-        return _Integers(1, span)  # ±1 with the zeros in the bitmask
-    return _Integers(max(highest.bit_length(), (-lowest - 1).bit_length()) + 1, span)
-
-
-def _grid(levels: Tensor) -> list[Width]:
-    scale = _scale(levels)
-    if scale is None:
+def _grid(levels: Tensor, fraction: int | None) -> list[Width]:
+    scale = scale_of(levels)
+    if scale is None or evidence(levels, scale, fraction) < ENOUGH:
         return []
-    bits, count = _bits_of(levels, scale), levels.numel()
+    bits, count = integers(levels, scale), levels.numel()
     # A zero point is one more number beside the scale.
     return [
         Width(bits.about_zero, "grid", FULL, count),
@@ -190,21 +137,24 @@ def _grid(levels: Tensor) -> list[Width]:
     ]
 
 
-def _grid_per_channel(values: Tensor, channels: Tensor) -> list[Width]:
+def _grid_per_channel(values: Tensor, channels: Tensor, fraction: int | None) -> list[Width]:
     """One scale for each channel, one width for the tensor; nothing if any channel has no grid."""
     order = torch.argsort(channels, stable=True)
     sizes = torch.bincount(channels)
-    widest, most = _Integers(1, 1), 0
+    widest, most, proof = Integers(1, 1), 0, 0.0
     pieces = values[order].split([int(size) for size in sizes])
     for piece in sorted((p for p in pieces if p.numel()), key=lambda p: -p.numel()):
         levels = piece.unique()
         if not bool(levels.any()):
             continue
-        scale = _scale(levels) if levels.numel() <= _MOST_STEPS else None
+        scale = scale_of(levels) if levels.numel() <= MOST_STEPS else None
         if scale is None:
             return []
-        widest = _Integers(*map(max, widest, _bits_of(levels, scale)))
+        widest = Integers(*map(max, widest, integers(levels, scale)))
         most = max(most, levels.numel())
+        proof += evidence(levels, scale, fraction)
+    if proof < ENOUGH or most == 1:  # one value a channel says nothing about its code
+        return []
     scales = FULL * int((sizes > 0).sum())
     return [
         Width(widest.about_zero, "grid per channel", scales, most),

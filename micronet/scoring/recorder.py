@@ -13,6 +13,7 @@ from micronet.scoring.composites import mark_attention
 from micronet.scoring.ir import Operation, Root, Trace, Value
 from micronet.scoring.liveness.moves import MOVES
 from micronet.scoring.memory import Memory, geometry, meta_twin, storage_key
+from micronet.scoring.shapes import on_meta
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -183,7 +184,7 @@ class Recorder(TorchDispatchMode):
 
     def _dynamic(
         self,
-        func: Callable[..., Any],
+        func: torch._ops.OpOverload,
         signature: _Signature,
         given: tuple[tuple[Any, ...], dict[str, Any]],
         values: tuple[tuple[Any, ...], dict[str, Any]],
@@ -200,7 +201,7 @@ class Recorder(TorchDispatchMode):
                 kwargs = {k: _swap(a, lambda t: stand_ins.get(id(t), t)) for k, a in kwargs.items()}
         elif signature.mutated and not found[0][1].dynamic:
             args = (args[0].clone(), *args[1:])  # never write into a tensor of the user's
-        result = func(*args, **kwargs)
+        result = on_meta(func, args, kwargs) if self._shape_only else func(*args, **kwargs)
         if signature.mutated or signature.mutated_names:
             return self._overwrite(signature, given, result, found, (func, values))
         outputs = tuple(self._new_dynamic(tensor) for tensor in _tensors(result))
@@ -359,7 +360,7 @@ def _swap(argument: Any, change: Callable[[Tensor], Any]) -> Any:
     if isinstance(argument, torch.Tensor):
         return change(argument)
     if isinstance(argument, (list, tuple)):
-        return type(argument)(_swap(item, change) for item in argument)
+        return type(argument)([_swap(item, change) for item in argument])
     return argument
 
 

@@ -9,10 +9,11 @@ import torch
 
 from micronet.errors import MicronetError
 from micronet.scoring import patterns
-from micronet.scoring.bits import FULL, HALF, UNKNOWN, Width, measure
-from micronet.scoring.blocks import Mask, cheapest
+from micronet.scoring.bits import FULL, UNKNOWN, Width
+from micronet.scoring.blocks import Mask
 from micronet.scoring.folding import bias_of, weight_of
 from micronet.scoring.liveness.mixing import is_affine
+from micronet.scoring.packing import flat_of, mask_of, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -92,13 +93,16 @@ class Inventory:
     def stored(self) -> Iterator[Stored]:
         """Every tensor with its cost; batch norms as the scale and shift that they really are."""
         affine = {value.root for _, op in self._norms for value in op.inputs[1:]}
+        moved = self._moved()
+        joined = self._joined(moved)
         for key in self._needed():
             root = self._network.trace.roots[key]
-            if key in affine or not root.dtype.is_floating_point or key in self._moved():
+            edges = key in self._weights or key in joined
+            if key in affine or key in moved:
                 continue
-            if key in self._weights:
+            if edges:
                 yield self._weight(key, root)
-            else:
+            elif root.dtype.is_floating_point:  # integers elsewhere are positions
                 yield self._plain(key, root)
         yield from self._norm_values()
 
@@ -123,6 +127,12 @@ class Inventory:
         """Roots that only repeat others: their sources are stored instead."""
         roots = self._network.trace.roots
         return {key for key, root in roots.items() if root.moved_from and not self._is_copy(key)}
+
+    def _joined(self, moved: set[int]) -> set[int]:
+        """Roots that weights were put together from (concatenated, repeated)."""
+        roots = self._network.trace.roots
+        sources = (roots[key].moved_from for key in self._weights if key in moved)
+        return {self._same.get(source, source) for group in sources for source in group}
 
     def _is_copy(self, key: int) -> bool:
         """A weight that is all of one tensor, laid out anew: it is stored as it is used."""
@@ -163,17 +173,17 @@ class Inventory:
                 edges=True,
                 sources=root.parameters,
             )
-        flat = _flat(content)
+        flat = flat_of(content)
         nonzero = flat != 0
         needed = nonzero & used
         active, live = int(nonzero.count_nonzero()), int(needed.count_nonzero())
-        width = _width(flat, needed, root.shape, all_live=live == size)
+        width = width_of(content, needed)
         if live == size:
             mask = Mask(0, live, ())
             if width.levels == 1:  # a constant says nothing about how values are coded
                 width = UNKNOWN
         else:
-            mask = _mask_of(_like(content, needed), _like(content, read.expand(size)), width)
+            mask = mask_of(content, needed, read.expand(size), width)
         return Stored(
             root.name,
             "values",
@@ -196,10 +206,10 @@ class Inventory:
         role = self._roles.get(key, "values")
         width, active = UNKNOWN, root.elements
         if root.tensor is not None:
-            flat = _flat(root.tensor)
-            active = int((flat != 0).sum())
-            kept = flat[used.expand(flat.numel())]
-            width = measure(kept) if role == "values" and live > 64 else UNKNOWN
+            flat = flat_of(root.tensor)
+            active = int(flat.count_nonzero())
+            if role == "values" and live > 64:
+                width = width_of(root.tensor, used.expand(flat.numel()))
             if width.levels == 1:  # a constant says nothing about how values are coded
                 width = UNKNOWN
         return Stored(
@@ -293,59 +303,8 @@ def _any(masks: object, key: int) -> bool:
     return mask is None or (mask is not False and bool(mask.any()))
 
 
-def _flat(content: Tensor) -> Tensor:
-    """All elements of the storage that ``content`` lives in, in memory order."""
-    storage = content.untyped_storage()
-    return torch.empty(0, dtype=content.dtype).set_(storage)
-
-
 def _over_channels(alive: Tensor) -> Tensor:
     for dim in range(alive.ndim):
         if dim != 1 and alive.shape[dim] > 1:
             alive = alive.any(dim=dim, keepdim=True)
     return alive
-
-
-def _width(flat: Tensor, needed: Tensor, shape: tuple[int, ...], *, all_live: bool) -> Width:
-    values = flat if all_live else flat[needed]
-    channels = None
-    if len(shape) > 1 and flat.numel() == torch.Size(shape).numel() and values.numel():
-        per_row = flat.numel() // shape[0]
-        if _few_in_a_row(flat, shape[0]):
-            where = torch.arange(flat.numel()) if all_live else needed.nonzero().flatten()
-            channels = where // per_row
-    return measure(values, channels)
-
-
-def _few_in_a_row(flat: Tensor, rows: int) -> bool:
-    """Whether the first row repeats values at all (else per-channel codes are not worth a look)."""
-    row = flat[: flat.numel() // rows]
-    row = row[row != 0]
-    return row.numel() > 16 and row.unique().numel() < row.numel()
-
-
-def _like(content: Tensor, flat: Tensor) -> Tensor:
-    """A flat mask of a storage, seen as the tensor that lies in it."""
-    view = flat.contiguous().as_strided(content.shape, content.stride(), content.storage_offset())
-    return view if view.ndim > 1 else view.reshape(1, -1)
-
-
-def _mask_of(live: Tensor, read: Tensor, width: Width) -> Mask:
-    """The cheapest mask over the live rows and columns of a weight.
-
-    A row or column without a live edge belongs to a dead channel and is not stored at all; elements
-    that the network never reads (a wiring's backward edges) have no place in the stored tensor.
-    """
-    rows = live.flatten(1).any(1)
-    live, read = live[rows], read[rows]
-    if not live.numel():
-        return Mask(0, 0, ())
-    columns = live.transpose(0, 1).flatten(1).any(1)
-    live, read = live[:, columns], read[:, columns]
-    bits = width.bits if width.quantised else min(width.bits, HALF)
-    with_zero = width.bits_with_zero if width.quantised else bits
-    if bool(read.all()):
-        return cheapest(live if live.ndim == 2 else live.flatten(2), bits, with_zero)
-    place, ones = int(read.count_nonzero()), int(live.count_nonzero())
-    choices = (Mask(place, ones, (1,)), Mask(0, place, (), zeros=ones < place))
-    return min(choices, key=lambda mask: mask.total(bits, with_zero))

@@ -18,7 +18,7 @@ from torch.utils import _pytree
 from micronet.errors import MicronetError
 from micronet.scoring.composites import Composites
 from micronet.scoring.ir import Trace
-from micronet.scoring.recorder import Recorder
+from micronet.scoring.recorder import DataDependentError, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +44,8 @@ def trace(model: nn.Module, inputs: Sequence[Tensor]) -> Trace:
             raise
         except Exception as why:  # whatever it is, the real run below shows it again
             if any(tensor.is_meta for tensor in model.parameters()):
+                if isinstance(why, (DataDependentError, NotImplementedError)):
+                    raise _needs_values(model) from why
                 raise _failed(model, inputs, why) from why
             reason = _first_line(why)
         try:
@@ -130,6 +132,13 @@ def _real(inputs: Sequence[Tensor]) -> list[Tensor]:
         return torch.ones(value.shape, dtype=value.dtype)
 
     return [fill(value) for value in inputs]
+
+
+def _needs_values(model: nn.Module) -> MicronetError:
+    return MicronetError(
+        f"What {type(model).__name__} computes depends on values, and it was built by shapes alone.",
+        "Give its weights: a file beside --model, or the model itself to micronet.score.",
+    )
 
 
 def _failed(model: nn.Module, inputs: Sequence[Tensor], why: BaseException) -> MicronetError:

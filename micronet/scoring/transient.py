@@ -31,10 +31,7 @@ def peak(trace: Trace, folds: Mapping[int, int]) -> Transient:
 
     A batch norm that folds writes where the operator before it wrote.
     """
-    same = {
-        trace.operations[norm].outputs[0].alias_of: trace.operations[linear].outputs[0].alias_of
-        for norm, linear in folds.items()
-    }
+    same = _shared(trace, folds)
     size: dict[int, int] = {}
     first: dict[int, int] = {}
     last: dict[int, int] = {}
@@ -60,6 +57,17 @@ def peak(trace: Trace, folds: Mapping[int, int]) -> Transient:
         if value.dynamic:
             see(value, len(trace.operations))
     return _sweep(trace, size, first, last)
+
+
+def _shared(trace: Trace, folds: Mapping[int, int]) -> dict[int, int]:
+    """Memory → the memory that it really is: folded norms, and buffers after a write to a part of them."""
+    outputs = {i: op.outputs[0].alias_of for i, op in enumerate(trace.operations) if op.outputs}
+    same = {outputs[norm]: outputs[linear] for norm, linear in folds.items()}
+    for i, op in enumerate(trace.operations):
+        if op.name in ("overlay", "reread"):
+            written = op.args[1 if op.name == "overlay" else 0].alias_of
+            same[outputs[i]] = same.get(written, written)
+    return same
 
 
 def _sweep(

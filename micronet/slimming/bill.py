@@ -1,6 +1,7 @@
 """What a network costs under the challenge's rule book, in a form that two networks share.
 
-A folded norm is a shift before slimming and a bias after it, so those two roles are one here.
+A folded norm is a shift before slimming and a bias after it, so those two roles are one here, and
+so are a matrix product (mm) and one that adds a bias (addmm).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 RULES: Final = "micronet2019"
 SHIFTS: Final = "biases and shifts"
 _ROLES: Final = {"bias": SHIFTS, "normalisation": SHIFTS}
+_OPERATORS: Final = {"addmm": "mm"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def bill_of(network: Network, model: nn.Module) -> Bill:
         for kind in ("multiplications", "additions", "other"):
             count = getattr(row.cost, kind)
             if count:
-                operations[row.name, row.operator, kind] += count
+                operations[row.name, _OPERATORS.get(row.operator, row.operator), kind] += count
     storage: Counter[str] = Counter()
     for role, bits in found.storage_by.items():
         storage[_ROLES.get(role, role)] += bits

@@ -60,7 +60,9 @@ def preprocessing(loaded: LoadedTarget) -> Callable[[Image.Image], Tensor]:
     height, width = loaded.inputs.shape[2:]
     look = None if loaded.card is None else loaded.card.preprocessing
     resize: int | tuple[int, int] = round(min(height, width) * 8 / 7)
-    mode, mean, std = "bilinear", _IMAGENET_MEAN, _IMAGENET_DEVIATION
+    mode = "bilinear"
+    mean: tuple[float, ...] = _IMAGENET_MEAN
+    std: tuple[float, ...] = _IMAGENET_DEVIATION
     if look is not None:
         resize, mean, std = look.resize, look.mean, look.std
         mode = mode if look.interpolation == "none" else look.interpolation

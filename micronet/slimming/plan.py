@@ -73,7 +73,9 @@ def dead_edges(model: nn.Module, network: Network) -> dict[str, Tensor]:
     return found
 
 
-def _same_place(parameter: Tensor, name: str, keys: Sequence[int], roots: Mapping[int, Root]) -> bool:
+def _same_place(
+    parameter: Tensor, name: str, keys: Sequence[int], roots: Mapping[int, Root]
+) -> bool:
     """Whether element i of every root is element i of the parameter, as far as shapes can tell."""
     return all(
         (roots[key].name == name and not roots[key].derived)

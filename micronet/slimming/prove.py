@@ -48,9 +48,7 @@ def random_inputs(model: nn.Module, spec: InputSpec) -> list[Tensor]:
     if spec.dtype == "int64":
         sizes = [m.num_embeddings for m in model.modules() if isinstance(m, nn.Embedding)]
         most = min(sizes, default=2)
-        return [
-            torch.randint(most, spec.shape, generator=generator) for _ in range(RANDOM_INPUTS)
-        ]
+        return [torch.randint(most, spec.shape, generator=generator) for _ in range(RANDOM_INPUTS)]
     return [torch.randn(spec.shape, generator=generator) for _ in range(RANDOM_INPUTS)]
 
 
@@ -98,7 +96,7 @@ def check_close(want: Outputs, have: Outputs, tolerance: float, what: str) -> fl
 
 
 def difference(want: Outputs, have: Outputs) -> float:
-    """max |Δ| / max |output| over all inputs, for the output tensor where it is largest."""
+    """The largest |Δ| over the largest |output|, over all inputs; of several output tensors the worst."""
     worst = 0.0
     for wanted, found in zip(zip(*want, strict=True), zip(*have, strict=True), strict=True):
         scale = max(float(tensor.double().abs().max()) for tensor in wanted if tensor.numel())

@@ -8,8 +8,8 @@ zero padding is dead at that shape, and may not be at a larger one.
 
 from __future__ import annotations
 
-import os
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,20 +18,19 @@ import torch
 
 from micronet.checkpoints.atomic import sync_folder
 from micronet.checkpoints.digest import lock_of, sha256_of
-from micronet.checkpoints.factory import TORCHVISION
 from micronet.checkpoints.formats import read_state_file
 from micronet.checkpoints.native import Checkpoint, write_native
 from micronet.checkpoints.slimmed import slim_of
 from micronet.checkpoints.target import load_target
 from micronet.errors import Finding, MicronetError
 from micronet.slimming import prove
-from micronet.slimming.apply import copied, folded, without_edges
+from micronet.slimming.apply import folded, without_edges
 from micronet.slimming.bill import Bill, bill_of
 from micronet.slimming.plan import make_plan
 from micronet.slimming.verify import network_of, verified
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -77,25 +76,37 @@ def slim_target(
     slim = folded(without_edges(loaded.model, plan.dead), plan.folds)
     stored, absent = _split(slim, plan)
     checkpoint = _checkpoint(loaded, plan, stored, absent)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        draft = Path(folder) / out.name
+    with _draft_beside(out) as draft:
         write_native(draft, checkpoint)
         again = load_target(str(draft), model=model)
         again = replace(again, inputs=loaded.inputs)
-        proof = _prove_file(loaded, slim, again, inputs, len(images), folds_difference)
+        file_difference = _file_difference(loaded, slim, again, inputs)
         bills = _same_bills(loaded, before, again)
         size_before = None if loaded.path is None else loaded.path.stat().st_size
         _move(draft, out)
     sync_folder(out.parent)
     sha256, size, shape = sha256_of(out), out.stat().st_size, tuple(loaded.inputs.shape)
-    numbers = sum(slim.state_dict()[name].numel() for name in absent if name in slim.state_dict())
+    proof = prove.Proof(prove.RANDOM_INPUTS, len(images), folds_difference, file_difference)
+    state = slim.state_dict()
+    numbers = sum(state[name].numel() for name in absent)
     return Outcome(out, sha256, size, size_before, plan, *bills, proof, absent, numbers, shape)
+
+
+@contextmanager
+def _draft_beside(out: Path) -> Iterator[Path]:
+    """A path of the same name in a folder that is gone afterwards, on the disk of ``out``."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.")
+    except OSError as error:
+        raise MicronetError(f"{out}: cannot be written: {error.strerror}.") from error
+    with folder as name:
+        yield Path(name) / out.name
 
 
 def _move(draft: Path, out: Path) -> None:
     try:
-        os.replace(draft, out)  # noqa: PTH105  # the tests stand in for it here
+        draft.replace(out)
     except OSError as error:
         raise MicronetError(f"{out}: cannot be written: {error.strerror}.") from error
 
@@ -144,25 +155,19 @@ def _prove_plan(model: nn.Module, plan: Plan, inputs: Sequence[Tensor]) -> float
     return prove.check_close(want, have, prove.FLOAT64_TOLERANCE, what)
 
 
-def _prove_file(  # noqa: PLR0913, PLR0917  # what was, what is, and what is known of both
-    loaded: LoadedTarget,
-    slim: nn.Module,
-    again: LoadedTarget,
-    inputs: Sequence[Tensor],
-    images: int,
-    folds_difference: float | None,
-) -> prove.Proof:
-    """The file read back: the very tensors that were to be written, and their outputs in float32."""
+def _file_difference(
+    loaded: LoadedTarget, slim: nn.Module, again: LoadedTarget, inputs: Sequence[Tensor]
+) -> float:
+    """Of the file read back: the very tensors that were to be written, outputs close in float32."""
     state, found = slim.state_dict(), again.model.state_dict()
-    wrong = [name for name in found if not torch.equal(state[name], found[name])]
-    unread = [name for name in wrong if bool(found[name].any())]
-    if unread:
-        raise Finding(f"{unread[0]} reads back otherwise than it was written.", "Nothing was kept.")
+    for name, tensor in found.items():
+        # What was left out because nothing reads it comes back as zeros.
+        if bool(tensor.any()) and not torch.equal(state[name], tensor):
+            raise Finding(f"{name} does not read back as it was written.", "Nothing was kept.")
     want = prove.outputs(loaded.model, inputs, torch.float32)
     have = prove.outputs(again.model, inputs, torch.float32)
     what = "The slimmed file read back in float32"
-    found_difference = prove.check_close(want, have, prove.FLOAT32_TOLERANCE, what)
-    return prove.Proof(len(inputs) - images, images, folds_difference, found_difference)
+    return prove.check_close(want, have, prove.FLOAT32_TOLERANCE, what)
 
 
 def _same_bills(loaded: LoadedTarget, before: Network, again: LoadedTarget) -> tuple[Bill, Bill]:

@@ -15,8 +15,25 @@ from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.scoring.oracle_nodes import (
-    BatchNorm, Concat, Conv, Flatten, Input, Linear, Mean, Network, Node, Pair, Pool, Relu, Scale, Shape,
-    Slice, Zeros, extents, norm_before_which, norm_that_follows,
+    BatchNorm,
+    Concat,
+    Conv,
+    Flatten,
+    Input,
+    Linear,
+    Mean,
+    Network,
+    Node,
+    Pair,
+    Pool,
+    Relu,
+    Scale,
+    Shape,
+    Slice,
+    Zeros,
+    extents,
+    norm_before_which,
+    norm_that_follows,
 )
 
 if TYPE_CHECKING:
@@ -82,7 +99,7 @@ class Tape:
             found[b] = found[b] or not through_factor or self.can[a]
         return found
 
-    def _write(self, value: float, can: bool, kind: str, a: int, b: int) -> int:  # noqa: FBT001
+    def _write(self, value: float, can: bool, kind: str, a: int, b: int) -> int:
         self.value.append(value)
         self.can.append(can)
         self.operands.append((kind, a, b))
@@ -272,7 +289,9 @@ class Run:
                 for scalar in window[1:]:
                     result = tape.maximum(result, scalar)
             steps = len(window) - 1
-            self.acts.append(Act(i, c, result, (), int(average), steps * average, steps * (not average)))
+            self.acts.append(
+                Act(i, c, result, (), int(average), steps * average, steps * (not average))
+            )
             found.append(result)
         return Map((source.shape[0], *size), tuple(found))
 

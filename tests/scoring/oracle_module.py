@@ -38,7 +38,7 @@ class Module(nn.Module):
             results.append(self._run(i, node, image, [results[source] for source in node.sources]))
         return tuple(results[i] for i in self.network.outputs)
 
-    def _run(self, i: int, node: nodes.Node, image: Tensor, xs: Sequence[Tensor]) -> Tensor:  # noqa: PLR0911
+    def _run(self, i: int, node: nodes.Node, image: Tensor, xs: Sequence[Tensor]) -> Tensor:  # noqa: C901  # one line a kind
         match node:
             case nodes.Input():
                 return image
@@ -76,7 +76,11 @@ class Module(nn.Module):
         bias = None if node.bias is None else self.get_parameter(f"bias{i}")
         if isinstance(node, nodes.Conv):
             return F.conv2d(x, weight, bias, node.stride, node.padding, node.dilation, node.groups)
-        return F.linear(x, weight, bias) if x.ndim == 2 else F.conv2d(x, weight[:, :, None, None], bias)
+        return (
+            F.linear(x, weight, bias)
+            if x.ndim == 2
+            else F.conv2d(x, weight[:, :, None, None], bias)
+        )
 
     def _pair(self, node: nodes.Pair, left: Tensor, right: Tensor) -> Tensor:
         if node.kind == "multiply":
@@ -96,7 +100,10 @@ def _parameter(values: Sequence[float], shape: Sequence[int] | None = None) -> n
 def _norm(node: nodes.BatchNorm, *, maps: bool) -> nn.Module:
     norm = (nn.BatchNorm2d if maps else nn.BatchNorm1d)(len(node.mean), eps=0)
     state = {
-        "running_mean": node.mean, "running_var": node.variance, "weight": node.scale, "bias": node.shift
+        "running_mean": node.mean,
+        "running_var": node.variance,
+        "weight": node.scale,
+        "bias": node.shift,
     }
     norm.load_state_dict({k: torch.tensor(v) for k, v in state.items()}, strict=False)
     return norm

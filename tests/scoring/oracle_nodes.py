@@ -138,7 +138,19 @@ class Flatten:
 
 
 Node = (
-    Input | Linear | Conv | BatchNorm | Relu | Pair | Scale | Zeros | Concat | Slice | Pool | Mean | Flatten
+    Input
+    | Linear
+    | Conv
+    | BatchNorm
+    | Relu
+    | Pair
+    | Scale
+    | Zeros
+    | Concat
+    | Slice
+    | Pool
+    | Mean
+    | Flatten
 )
 
 
@@ -159,7 +171,9 @@ class Network:
 
     def readers(self, node: int) -> list[int]:
         """Who reads a node, as often as they do."""
-        return [i for i, reader in enumerate(self.nodes) for source in reader.sources if source == node]
+        return [
+            i for i, reader in enumerate(self.nodes) for source in reader.sources if source == node
+        ]
 
     def calls(self, tensor: str) -> list[int]:
         """The nodes that read a part of a tensor."""

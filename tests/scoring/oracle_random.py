@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hypothesis import strategies as st
 
@@ -25,22 +25,19 @@ class Draft:
     draw: DrawFn
     positive: bool
     random: random.Random
-    nodes: list[nodes.Node] = field(default_factory=list)
+    steps: list[nodes.Node] = field(default_factory=list)
     tensors: dict[str, nodes.Stored] = field(default_factory=dict)
 
     def add(self, node: nodes.Node) -> int:
-        self.nodes.append(node)
-        return len(self.nodes) - 1
+        self.steps.append(node)
+        return len(self.steps) - 1
 
     def shape(self, node: int) -> nodes.Shape:
-        return nodes.Network(tuple(self.nodes), self.tensors, ()).shapes()[node]
+        return nodes.Network(tuple(self.steps), self.tensors, ()).shapes()[node]
 
     def made(self) -> list[int]:
         """The nodes to go on from: an empty accumulator is no activation."""
-        return [i for i, node in enumerate(self.nodes) if not isinstance(node, nodes.Zeros)]
-
-    def pick(self, *options: object) -> object:
-        return self.draw(st.sampled_from(options))
+        return [i for i, node in enumerate(self.steps) if not isinstance(node, nodes.Zeros)]
 
     def whole(self, low: int, high: int) -> int:
         return self.draw(st.integers(low, max(low, high)))
@@ -87,8 +84,7 @@ class Draft:
 
 def _conv(draft: Draft, source: int) -> int:
     channels, height, width = draft.shape(source)
-    groups = draft.pick(*[g for g in (1, 1, 2, 3, channels) if channels % g == 0])
-    assert isinstance(groups, int)
+    groups = draft.draw(st.sampled_from([g for g in (1, 1, 2, 3, channels) if channels % g == 0]))
     outputs = groups * draft.whole(1, 6 // groups)
     padding, stride, dilation = draft.whole(0, 2), draft.whole(1, 2), draft.whole(1, 2)
     largest = [(extent + 2 * padding - 1) // dilation + 1 for extent in (height, width)]
@@ -119,14 +115,14 @@ def _relu(draft: Draft, source: int) -> int:
 
 def _pair(draft: Draft, source: int) -> int:
     shape = draft.shape(source)
-    kind = draft.draw(st.sampled_from(("add", "multiply")))
+    kind: Literal["add", "multiply"] = "add" if draft.draw(st.booleans()) else "multiply"
     fitting = [
         i
         for i in draft.made()
         if draft.shape(i) == shape or (len(shape) == 3 and draft.shape(i) == (shape[0], 1, 1))
     ]
     other = draft.draw(st.sampled_from(fitting))
-    return draft.add(nodes.Pair((source, other), "add" if kind == "add" else "multiply"))
+    return draft.add(nodes.Pair((source, other), kind))
 
 
 def _scale(draft: Draft, source: int) -> int:
@@ -140,7 +136,11 @@ def _concat(draft: Draft, source: int) -> int:
         for i in draft.made()
         if draft.shape(i)[1:] == shape[1:] and draft.shape(i)[0] + shape[0] <= 8
     ]
-    return draft.add(nodes.Concat((source, draft.draw(st.sampled_from(fitting))))) if fitting else source
+    return (
+        draft.add(nodes.Concat((source, draft.draw(st.sampled_from(fitting)))))
+        if fitting
+        else source
+    )
 
 
 def _slice(draft: Draft, source: int) -> int:
@@ -152,10 +152,11 @@ def _slice(draft: Draft, source: int) -> int:
 def _pool(draft: Draft, source: int) -> int:
     _, height, width = draft.shape(source)
     size = draft.whole(1, min(3, height, width))
-    kind = "average" if draft.positive else draft.pick("average", "max")
+    kind: Literal["average", "max"] = "average"
+    if not draft.positive and draft.draw(st.booleans()):
+        kind = "max"
     padding, stride = draft.whole(0, size // 2), draft.whole(1, 3)
-    name = "average" if kind == "average" else "max"
-    return draft.add(nodes.Pool((source,), "average" if name == "average" else "max", size, stride, padding))
+    return draft.add(nodes.Pool((source,), kind, size, stride, padding))
 
 
 def _mean(draft: Draft, source: int) -> int:
@@ -189,10 +190,30 @@ def _wiring(draft: Draft, source: int) -> int:
 
 
 _ON_MAPS: tuple[Callable[[Draft, int], int], ...] = (
-    _conv, _conv, _conv, _norm, _relu, _pair, _scale, _concat, _slice, _pool, _mean, _flatten, _linear, _wiring,
+    _conv,
+    _conv,
+    _conv,
+    _norm,
+    _relu,
+    _pair,
+    _scale,
+    _concat,
+    _slice,
+    _pool,
+    _mean,
+    _flatten,
+    _linear,
+    _wiring,
 )
 _ON_FEATURES: tuple[Callable[[Draft, int], int], ...] = (
-    _linear, _linear, _norm, _relu, _pair, _scale, _concat, _slice,
+    _linear,
+    _linear,
+    _norm,
+    _relu,
+    _pair,
+    _scale,
+    _concat,
+    _slice,
 )
 
 
@@ -209,8 +230,8 @@ def networks(draw: DrawFn, *, positive: bool = False) -> nodes.Network:
     for _ in range(draw(st.integers(3, 9))):
         if draw(st.integers(0, 3)) == 0:  # go on from an older node: branches, dead ends
             current = draw(st.sampled_from(draft.made()))
-        current = draw(st.sampled_from(_ON_MAPS if len(draft.shape(current)) == 3 else _ON_FEATURES))(
-            draft, current
-        )
+        current = draw(
+            st.sampled_from(_ON_MAPS if len(draft.shape(current)) == 3 else _ON_FEATURES)
+        )(draft, current)
     outputs = {current, *draw(st.lists(st.sampled_from(draft.made()), max_size=1))}
-    return nodes.Network(tuple(draft.nodes), draft.tensors, tuple(sorted(outputs)))
+    return nodes.Network(tuple(draft.steps), draft.tensors, tuple(sorted(outputs)))

@@ -6,6 +6,7 @@ only ever meets zero padding is dead); else the convolution of the patterns is r
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from micronet.scoring.ir import Operation, Value
+
+
+_CPU = torch.device("cpu")  # what is remembered must not depend on a caller's default device
 
 
 class Taps(NamedTuple):
@@ -69,19 +73,30 @@ def arguments(op: Operation) -> Convolution:
 def taps(op: Operation) -> Taps:
     """Geometry of the kernel over the padded input, dimension by dimension."""
     conv = arguments(op)
-    used, all_outputs, all_inputs = (torch.ones(1, dtype=torch.bool) for _ in range(3))
+    sizes = zip(conv.source.shape[2:], conv.weight.shape[2:], op.outputs[0].shape[2:], strict=True)
+    steps = zip(conv.stride, conv.padding, conv.dilation, strict=True)
+    return _taps(conv.transposed, tuple(sizes), tuple(steps))
+
+
+@lru_cache(maxsize=1024)
+def _taps(
+    transposed: bool,  # noqa: FBT001
+    sizes: tuple[tuple[int, int, int], ...],
+    steps: tuple[tuple[int, int, int], ...],
+) -> Taps:
+    """``sizes`` are (input, kernel, output), ``steps`` (stride, padding, dilation), by dimension."""
+    used, all_outputs, all_inputs = (torch.ones(1, dtype=torch.bool, device=_CPU) for _ in range(3))
     read = []
-    for dim in range(len(conv.stride)):
-        extent, out = conv.source.shape[2 + dim], op.outputs[0].shape[2 + dim]
-        few, many = (extent, out) if conv.transposed else (out, extent)
-        start = torch.arange(few) * conv.stride[dim] - conv.padding[dim]
-        offsets = torch.arange(conv.weight.shape[2 + dim]) * conv.dilation[dim]
+    for (extent, kernel, out), (stride, padding, dilation) in zip(sizes, steps, strict=True):
+        few, many = (extent, out) if transposed else (out, extent)
+        start = torch.arange(few, device=_CPU) * stride - padding
+        offsets = torch.arange(kernel, device=_CPU) * dilation
         at = start[None, :] + offsets[:, None]  # [tap, few]: the position on the other side
         inside = (at >= 0) & (at < many)
-        met = torch.zeros(len(offsets), many, dtype=torch.bool)
-        rows = torch.arange(len(offsets))[:, None].expand_as(at)
+        met = torch.zeros(kernel, many, dtype=torch.bool, device=_CPU)
+        rows = torch.arange(kernel, device=_CPU)[:, None].expand_as(at)
         met[rows[inside], at[inside]] = True
-        outputs, inputs = (met, inside) if conv.transposed else (inside, met)
+        outputs, inputs = (met, inside) if transposed else (inside, met)
         used = _outer(used, inside.any(1))
         all_outputs = _outer(all_outputs, outputs.all(1))
         all_inputs = _outer(all_inputs, inputs.all(1))
@@ -147,8 +162,8 @@ def _forward_uniform(op: Operation, source: Tensor, weight: Tensor) -> Tensor | 
         by_group(op, weight)
         & _channels(source, conv.source.shape[1], conv.groups)[:, None, :, None]
     )
-    rows = (edges & geometry.used).any(3).any(2)
-    full = (edges & geometry.all_outputs).any(3).any(2)
+    rows = patterns.any_over(edges & geometry.used, (2, 3))
+    full = patterns.any_over(edges & geometry.all_outputs, (2, 3))
     if bool((rows == full).all()):
         return rows.reshape(1, -1, *[1] * len(conv.stride))
     return None
@@ -175,7 +190,7 @@ def backward(op: Operation, nonzero: Patterns, reached: Sequence[Tensor]) -> lis
         found = _backward_computed(op, source, weight, out)
     if conv.bias is not None:
         dims = [dim for dim in range(out.ndim) if dim != 1 and out.shape[dim] > 1]
-        bias = out.any(dim=dims, keepdim=True) if dims else out
+        bias = patterns.any_over(out, dims, keepdim=True) if dims else out
         found.append(bias.reshape(-1))
     return found
 
@@ -196,8 +211,8 @@ def _backward_uniform(
     targets = _channels(out, op.outputs[0].shape[1], conv.groups)[:, :, None, None]
     sources = _channels(source, conv.source.shape[1], conv.groups)[:, None, :, None]
     edges = by_group(op, weight) & targets & geometry.used
-    columns = edges.any(3).any(1)
-    full = (edges & geometry.all_inputs).any(3).any(1)
+    columns = patterns.any_over(edges, (1, 3))
+    full = patterns.any_over(edges & geometry.all_inputs, (1, 3))
     to_source = columns.reshape(1, -1, *[1] * len(conv.stride))
     if bool((columns != full).any()):
         if len(geometry.used) > 1:

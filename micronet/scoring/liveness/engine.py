@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -84,6 +84,7 @@ class _Analysis:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         self._nonzero = {id(value): patterns.everything(value.shape) for value in trace.inputs}
+        self._contents: dict[tuple[int, Geometry | None, Any], Tensor] = {}
         self._reached: dict[int, Tensor] = {}
         self._read: dict[int, Tensor | None] = {}
         self._used: dict[int, Tensor | None] = {}
@@ -100,10 +101,11 @@ class _Analysis:
     def _see(self, value: Value) -> Tensor:
         found = self._nonzero.get(id(value))
         if found is None:
-            if value.tensor is None:
-                found = patterns.everything(value.shape)
-            else:
-                found = patterns.compress(value.tensor.bool())
+            # A recurrent weight is another Value at each time step.
+            key = (value.root, value.where, value.dtype)
+            found = self._contents.get(key)
+            if found is None:
+                found = self._contents[key] = _pattern_of(value)
             self._nonzero[id(value)] = found
         return found
 
@@ -131,11 +133,18 @@ class _Analysis:
         before = self._reached.get(id(value))
         if before is not None:
             pattern = before | pattern
-            if pattern.numel() > 1 and bool(pattern.all()):
+            if pattern.numel() > 1 and patterns.all_true(pattern):
                 pattern = patterns.everything(value.shape)
         self._reached[id(value)] = pattern
         if not value.dynamic:
             _mark(self._used, value, pattern)
+
+
+def _pattern_of(constant: Value) -> Tensor:
+    content = constant.tensor
+    if content is None or int(content.count_nonzero()) == content.numel():
+        return patterns.everything(constant.shape)
+    return patterns.compress(content.bool())
 
 
 def _mark(masks: dict[int, Tensor | None], value: Value, pattern: Tensor) -> None:
@@ -163,7 +172,7 @@ def _distinct(mask: Tensor, where: Geometry, pattern: Tensor) -> tuple[Tensor, T
         if stride == 0 and size[dim] > 1:
             size[dim] = 1
             if pattern.shape[dim] > 1:
-                pattern = pattern.any(dim=dim, keepdim=True)
+                pattern = patterns.any_over(pattern, (dim,), keepdim=True)
     return mask.as_strided(size, where.stride, where.offset), pattern
 
 

@@ -167,7 +167,7 @@ MOVE = Rule(forward, backward)
 
 def _lookup_forward(op: Operation, nonzero: Patterns) -> list[Tensor]:
     table = nonzero(op.inputs[0])
-    row = table.any(dim=0)
+    row = patterns.any_over(table, (0,))
     return [row.reshape(*[1] * (len(op.outputs[0].shape) - 1), -1)]
 
 

@@ -36,6 +36,14 @@ def product(left: Tensor, right: Tensor, inner: int) -> Tensor:
     """Pattern of left @ right, [.., m, k] @ [.., k, n]; ``inner`` is the true k."""
     if left.shape[-1] == 1 and right.shape[-2] == 1:  # neither varies along k
         return left & right
+    if left.shape[-1] == 1:
+        return left & patterns.any_over(right, (-2,), keepdim=True)
+    if right.shape[-2] == 1:
+        return patterns.any_over(left, (-1,), keepdim=True) & right
+    if left.shape[-2] == 1:  # one row: no need to multiply
+        return patterns.any_over(left.transpose(-1, -2) & right, (-2,), keepdim=True)
+    if right.shape[-1] == 1:
+        return patterns.any_over(left & right.transpose(-1, -2), (-1,), keepdim=True)
     left = left.expand(*left.shape[:-1], inner)
     right = right.expand(*right.shape[:-2], inner, right.shape[-1])
     return (left.float() @ right.float()) > 0

@@ -88,5 +88,5 @@ def spread(pattern: Tensor, dims: Sequence[int]) -> Tensor:
     """Any over ``dims``, which keep extent 1."""
     for dim in dims:
         if pattern.shape[dim] > 1:
-            pattern = pattern.any(dim=dim, keepdim=True)
+            pattern = patterns.any_over(pattern, (dim,), keepdim=True)
     return pattern
