@@ -7,6 +7,7 @@ Started by counting.py, once for each tool, so that no tool pays for or profits 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 import time
@@ -85,11 +86,10 @@ def _thop(model: Any, given: Any) -> tuple[Phases, int]:
 
 
 def _torch(model: Any, given: Any) -> tuple[Phases, int]:
-    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    def count() -> int:
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
+    def count() -> int:  # gradients on, as its documentation shows it
+        with FlopCounterMode(display=False) as counter:
             model(given)
         return int(counter.get_total_flops())
 
@@ -159,6 +159,8 @@ def main() -> None:
 
     torch.set_num_threads(1)
     measure(options.tool, "tiny", 1)
+    gc.collect()
+    gc.freeze()  # what the imports left is not searched for garbage in the middle of a count
     for name in options.models:
         print(json.dumps(measure(options.tool, name, options.repeats)), flush=True)
 

@@ -241,7 +241,8 @@ def _native(blank: LoadedTarget, state: StateFile, known: Card | None) -> Loaded
     of_torchvision = name.startswith(TORCHVISION)
     if ":" in name and not of_torchvision:  # code runs when the user says so, never for a file
         raise MicronetError(
-            f"{what}: its architecture is code of yours, {name}.", f"Give it: --model {name}"
+            f"{what}: Unknown architecture '{name}': that is code, and no file can have it run.",
+            "If it is your own: --model package.module:factory or file.py:factory",
         )
     build = factory_of(name).build if of_torchvision else partial(build_model, name, config)
     model = filled(slim.around(build), state.tensors, what=what, name=name, absent=slim.absent)

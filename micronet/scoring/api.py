@@ -23,9 +23,9 @@ from micronet.scoring.work import Network, work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from torch import Tensor
-    from pathlib import Path
 
 DEFAULT_RULES = "micronet2019"
 DEFAULT_TRACK = "imagenet"

@@ -118,9 +118,33 @@ def count(pattern: Tensor, shape: Sequence[int], axes: Axes) -> int:
 
 
 def permutes_channels(op: Operation, axes: Axes) -> bool:
-    """Whether a permute or transpose changes the order in which channels lie (a channel shuffle)."""
-    if op.name not in ("permute", "transpose"):
-        return False
+    """Whether an operator changes the order in which channels lie (a channel shuffle).
+
+    However it is written: a transpose of the split channel axis, ``channel_shuffle``, ``flip``,
+    ``roll``, or a look-up by a constant index that is no slice.
+    """
     shape = op.inputs[0].shape
-    moved = [axis for axis in axis_order(op) if axis in axes and shape[axis] > 1]
-    return moved != sorted(moved)
+    if op.name in ("permute", "transpose"):
+        moved = [axis for axis in axis_order(op) if axis in axes and shape[axis] > 1]
+        return moved != sorted(moved)
+    if op.name in ("channel_shuffle", "native_channel_shuffle"):
+        return int(op.args[1]) > 1
+    if op.name in ("flip", "roll"):
+        dims = dims_of(op.args[-1], len(shape))
+        return any(dim in axes and shape[dim] > 1 for dim in dims)
+    if op.name == "index_select":
+        return op.args[1] % len(shape) in axes and _disorders(op.args[2])
+    if op.name == "index":
+        places = enumerate(op.args[1])
+        return any(dim in axes and index is not None and _disorders(index) for dim, index in places)
+    return False
+
+
+def _disorders(index: Value) -> bool:
+    """Whether a constant index may do anything else than keep elements in their order."""
+    if index.dtype.itemsize == 1:  # a boolean mask
+        return False
+    if index.tensor is None:  # unknown
+        return not index.dynamic
+    steps = index.tensor.flatten().diff()
+    return bool((steps <= 0).any())

@@ -45,21 +45,32 @@ def _row(
     ]
     stated = printed(claim.stated)
     fitting = [(name, number) for name, number in found if stated.reproduced_by(number)]
-    name, number = (fitting or found)[0]
-    if fitting:
+    name, number = (fitting or found or [("", None)])[0]
+    if number is None:
+        verdict, why = "unjudged", f"no convention here counts its {claim.quantity}"
+    elif fitting:
         verdict, why = "holds", f"counted as {name}"
     else:
         verdict = "unjudged" if untrained else "fails"
-        off = float((number - claim.value) / claim.value)
-        why = f"{name} counts {off:+.1%}"
+        why = f"{name} counts {_off(number, claim.value)}"
         if untrained:
             why += ", all edges alive" + (f"; {remark}" if remark else "")
     return {
         "quantity": claim.quantity,
         "claimed": claim.stated,
-        "found": float(number) if claim.quantity == "score" else int(number),
+        "found": _shown(claim.quantity, number),
         "unit": claim.unit,
         "source": claim.where,
         "verdict": verdict,
         "explanation": why,
     }
+
+
+def _off(number: Any, claimed: float) -> str:
+    return f"{float((number - claimed) / claimed):+.1%}" if claimed else f"{float(number):,.0f}"
+
+
+def _shown(quantity: str, number: Any) -> float | None:
+    if number is None:
+        return None
+    return float(number) if quantity == "score" else int(number)

@@ -29,6 +29,8 @@ def weight_of(op: Operation) -> Value | None:
 
 def bias_of(op: Operation) -> Value | None:
     """The tensor that a linear operator adds to its products."""
+    if op.name not in LINEAR:
+        return None
     if op.name == "convolution":
         return op.args[2]  # type: ignore[no-any-return]  # a Value or None
     return op.inputs[0] if op.name.startswith(("add", "badd")) else None

@@ -82,13 +82,18 @@ class Memory:
         entry = self._entries.get(id(tensor))
         if entry is None:
             return None
-        version = self._version.get(entry.storage, 0)
-        if version == entry.version:
+        key = entry.storage
+        if key > 0 and key != storage_key(tensor):  # ``tensor.data = …`` gave it another storage
+            key = storage_key(tensor)
+            if key not in self._content:
+                return None
+        version = self._version.get(key, 0)
+        if key == entry.storage and version == entry.version:
             return entry.value
-        content, where = self._content[entry.storage]
+        content, where = self._content[key]
         there = geometry(tensor)
         value = content if there == where else self._emit(reread, content, where, there)
-        self._entries[id(tensor)] = _Entry(tensor, value, entry.storage, version)
+        self._entries[id(tensor)] = _Entry(tensor, value, key, version)
         return value
 
     def write(self, tensor: Tensor, value: Value) -> None:

@@ -59,31 +59,22 @@ class Calls:
 def twin_of(model: nn.Module) -> nn.Module:
     """A dense copy of ``model`` in memory on the CPU, in evaluation mode.
 
-    Parameters without memory are zeros: what the tools count does not depend on values, and zero is
-    an index that every table has.
+    Tensors without memory become zeros: what the tools count does not depend on values, and zero is
+    an index that every table has. Raises MicronetError where the model cannot be copied.
     """
     memo: dict[int, Any] = {}
     for module in model.modules():
         for held in vars(module).values():  # pruned weights are no leaves, which deepcopy refuses
             if isinstance(held, torch.Tensor) and not held.is_leaf:
                 memo[id(held)] = held.detach().clone()
-    twin = copy.deepcopy(model, memo)
-    for module in twin.modules():
-        for name, parameter in module._parameters.items():  # noqa: SLF001  # tied ones stay tied
-            if parameter is not None and parameter.is_meta:
-                key = id(parameter)
-                if key not in memo:
-                    memo[key] = nn.Parameter(_zeros(parameter), requires_grad=False)
-                    memo[-key] = parameter  # held, so that its id is not used again
-                module._parameters[name] = memo[key]  # noqa: SLF001
-        for name, buffer in module._buffers.items():  # noqa: SLF001
-            if buffer is not None and buffer.is_meta:
-                module._buffers[name] = _zeros(buffer)  # noqa: SLF001
-    return twin.cpu().eval()
+    with _asked("a copy of the model"):
+        twin: nn.Module = copy.deepcopy(model, memo)
+        twin._apply(_in_memory)
+        return twin.cpu().eval()
 
 
-def _zeros(tensor: Tensor) -> Tensor:
-    return torch.zeros(tensor.shape, dtype=tensor.dtype)
+def _in_memory(tensor: Tensor) -> Tensor:
+    return torch.zeros(tensor.shape, dtype=tensor.dtype) if tensor.is_meta else tensor
 
 
 def example(inputs: InputSpec) -> Tensor:
@@ -95,7 +86,7 @@ def example(inputs: InputSpec) -> Tensor:
 
 
 def ask_fvcore(model: nn.Module, inputs: InputSpec) -> Peer:
-    """fvcore's FlopCountAnalysis; raises MicronetError where it is missing or fails."""
+    """The total of fvcore's FlopCountAnalysis; raises MicronetError where it is missing or fails."""
     with _asked("fvcore"):
         from fvcore.nn import FlopCountAnalysis
 
@@ -105,7 +96,7 @@ def ask_fvcore(model: nn.Module, inputs: InputSpec) -> Peer:
 
 
 def ask_thop(model: nn.Module, inputs: InputSpec) -> Peer:
-    """thop.profile, with its count of each module; raises MicronetError where it is missing or fails."""
+    """The total of thop.profile and its layers; raises MicronetError where it is missing or fails."""
     with _asked("thop"):
         import thop
 
@@ -132,15 +123,18 @@ def _asked(tool: str) -> Iterator[None]:
     try:
         with _silence():
             yield
-    except ImportError as missing:
-        why = f"{tool} cannot be imported ({missing})"
-        if "distutils" in str(missing):  # gone from Python 3.12; thop asks it to compare versions
-            why = f"{tool} needs distutils, which this Python has only with setuptools"
-            raise MicronetError(f"{why}.", "pip install setuptools") from missing
-        raise MicronetError(f"{why}.", f"pip install {tool}") from missing
     except Exception as error:  # another tool, on anybody's network, may raise anything
+        if isinstance(error, ImportError) and tool in ("fvcore", "thop"):
+            raise _missing(tool, error) from error
         first = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise MicronetError(f"{tool} fails on this network: {first}") from error
+
+
+def _missing(tool: str, error: ImportError) -> MicronetError:
+    if (error.name or "").startswith("distutils"):  # gone from Python 3.12, and thop asks it
+        why = f"{tool} needs distutils, which this Python has only with setuptools."
+        return MicronetError(why, "pip install setuptools")
+    return MicronetError(f"{tool} cannot be imported ({error}).", f"pip install {tool}")
 
 
 @contextlib.contextmanager
@@ -210,18 +204,20 @@ class _Einsums(TorchFunctionMode):
 
 
 def _rounding(equation: str, left: Tensor, right: Tensor) -> int:
-    """fvcore reads the operations of an einsum from a text of numpy, which has four digits."""
+    """What fvcore adds or loses: it reads half the operations of an einsum from a text of numpy's."""
     equation = equation.replace(" ", "")
     letters = {
         letter: chr(97 + i) for i, letter in enumerate(dict.fromkeys(filter(str.isalpha, equation)))
     }
     if "".join(letters.get(sign, sign) for sign in equation) in _EXACT_EINSUMS or "." in equation:
         return 0
-    terms = equation.split("->")[0].split(",")
+    read, _, written = equation.partition("->")
     extents = {
         letter: extent
-        for term, operand in zip(terms, (left, right), strict=True)
+        for term, operand in zip(read.split(","), (left, right), strict=True)
         for letter, extent in zip(term, operand.shape, strict=True)
     }
-    products = prod(extents.values())
-    return int(float(f"{2 * products:.3e}")) // 2 - products
+    summed = bool(written) and set(extents) > set(written)
+    products = prod(extents.values())  # an outer product has no sums, and torch runs it as a `mul`
+    printed = float(f"{products * (1 + summed) + 1:.3e}")  # numpy.einsum_path: opt_cost
+    return int(printed / 2) - products * summed

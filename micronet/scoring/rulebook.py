@@ -111,16 +111,21 @@ def load(path: Path) -> RuleBook:
 
     Raises MicronetError naming the file and every offending key.
     """
+    return _load(path, ())
+
+
+def _load(path: Path, above: tuple[Path, ...]) -> RuleBook:
+    """``above`` are the books that rest on this one."""
     table = read(path)
-    book = _read(table, path)
+    book = _read(table, path, above)
     table.done()
     return book
 
 
-def _read(table: Table, path: Path) -> RuleBook:
+def _read(table: Table, path: Path, above: tuple[Path, ...]) -> RuleBook:
     base: RuleBook | None = None
     if table.has("based_on"):
-        base = _base(table, path)
+        base = _base(table, path, (*above, path))
     name = table.text("name", path.stem)
     if name != path.stem:
         table.problem("name", f"is '{name}', but the file is called {path.name}")
@@ -157,13 +162,16 @@ def _read(table: Table, path: Path) -> RuleBook:
     return book
 
 
-def _base(table: Table, path: Path) -> RuleBook | None:
+def _base(table: Table, path: Path, above: tuple[Path, ...]) -> RuleBook | None:
     name = table.text("based_on")
     file = path.parent / f"{name}.toml"
-    if not name.replace("-", "").replace("_", "").isalnum() or not file.is_file() or file == path:
+    if not name.replace("-", "").replace("_", "").isalnum() or not file.is_file():
         table.problem("based_on", f"names no rule book beside this one: '{name}'")
         return None
-    return load(file)
+    if file in above:
+        table.problem("based_on", f"goes in a circle: '{name}' rests on this book")
+        return None
+    return _load(file, above)
 
 
 def _mapping(table: Table, key: str, of: object) -> Mapping[str, str]:

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     from micronet.models import InputSpec
 
-_PEERS: tuple[Callable[[nn.Module, InputSpec], Peer], ...] = (ask_fvcore, ask_thop)
+_PEERS: dict[str, Callable[[nn.Module, InputSpec], Peer]] = {
+    "fvcore": ask_fvcore,
+    "thop": ask_thop,
+}
 _ELEMENTS = {
     "batch_norm": "BatchNorm elements",
     "layer_norm": "LayerNorm elements",
@@ -57,15 +60,15 @@ def second_opinion(model: nn.Module, inputs: InputSpec, network: Network) -> lis
     """
     bill = work(network, "stored", fold=False)
     found: list[dict[str, Any]] = []
-    for ask in _PEERS:
-        tool = ask.__name__.removeprefix("ask_")
+    for tool, ask in _PEERS.items():
         try:
             calls = watch(twin_of(model), inputs)
-            peer = ask(twin_of(model), inputs)  # a fresh twin: nobody's marks meet anybody's
-        except (MicronetError, RuntimeError, TypeError, MemoryError) as why:
-            found.append({"tool": tool, "note": f"no second opinion from {tool}: {why}"})
-            continue
-        found.append(_compared(peer, bill, calls, rule_book(tool)))
+            peer = ask(twin_of(model), inputs)  # a fresh twin: our hooks and theirs never meet
+        except MicronetError as why:
+            said = f"{why.message} {why.next_step or ''}".strip()
+            found.append({"tool": tool, "note": f"no second opinion from {tool}: {said}"})
+        else:
+            found.append(_compared(peer, bill, calls, rule_book(tool)))
     return found
 
 
@@ -77,9 +80,9 @@ def _compared(peer: Peer, bill: Sequence[Work], calls: Calls, book: RuleBook) ->
     constant = _on_constants(bill, calls)
     parts[_Part("products of layers whose input is constant", 1)] += constant
     if book.name == "fvcore":
-        parts[_Part("rounding of einsum to four digits", 1)] += calls.einsum_rounding
+        parts[_Part("einsum, read from a text of four digits", 1)] += calls.einsum_rounding
     for module_type, amount in _own_formulas(peer, bill).items():
-        parts[_Part(f"{module_type} by a formula of {peer.tool}'s own", 1)] += amount
+        parts[_Part(f"{module_type} by {peer.tool}'s formula", 1)] += amount
     ours = sum(entry.products for entry in bill)
     rest = peer.total - ours - sum(part.each * count for part, count in parts.items())
     parts[_Part("unexplained", 1)] += rest
@@ -109,7 +112,9 @@ def _differences(entry: Work, book: RuleBook) -> Iterator[tuple[_Part, int]]:
         yield _Part(f"products of {op.name} (not seen)", -1), entry.products
     elif book.modules is not None and op.module_type not in book.modules:
         where = op.module_type or "no module"
-        yield _Part(f"products in {where}, which {book.name} does not hook", -1), entry.products
+        own = where in _OWN_FORMULAS
+        how = "prices by a formula of its own" if own else "does not hook"
+        yield _Part(f"products in {where}, which {book.name} {how}", -1), entry.products
     else:
         price = book.kinds[kind]
         name = _ELEMENTS.get(kind, kind)

@@ -208,6 +208,8 @@ class Inventory:
         if root.tensor is not None:
             flat = flat_of(root.tensor)
             active = int(flat.count_nonzero())
+            if not root.parameters:  # made by code: zeros are no values that anybody stores
+                live = int((flat != 0).logical_and(used).count_nonzero())
             if role == "values" and live > 64:
                 width = width_of(root.tensor, used.expand(flat.numel()))
             if width.levels == 1:  # a constant says nothing about how values are coded
@@ -228,37 +230,36 @@ class Inventory:
 
     def _norm_values(self) -> Iterator[Stored]:
         """Scale and shift of each live channel; folded: the shift alone, unless it joins a bias."""
-        folded = self._network.folds if self._fold else {}
-        seen: set[tuple[int, ...]] = set()
+        largest: dict[tuple[int, ...], Stored] = {}
         for i, op in self._norms:
             identity = tuple(value.root for value in op.inputs[1:])
-            if identity in seen:
-                continue
-            seen.add(identity)
-            channels = op.inputs[0].shape[1]
-            alive = self._network.liveness.alive(op.outputs[0])
-            live = patterns.count(_over_channels(alive), (1, channels) + (1,) * (alive.ndim - 2))
-            each = 2
-            if i in folded:
-                before = self._network.trace.operations[folded[i]]
-                each = 0 if bias_of(before) is not None else 1
-            name = op.module or self._network.trace.roots[op.inputs[1].root].name
-            count = live * each
-            yield Stored(
-                name,
-                "normalisation",
-                0,
-                (channels,),
-                channels * each,
-                count,
-                count,
-                Width(FULL),
-                Mask(0, count, ()),
-                edges=False,
-                sources=frozenset().union(
-                    *(self._network.trace.roots[value.root].parameters for value in op.inputs[1:])
-                ),
-            )
+            found = self._norm(i, op)
+            if identity not in largest or found.live > largest[identity].live:
+                largest[identity] = found  # a norm may fold at one call and not at another
+        yield from largest.values()
+
+    def _norm(self, i: int, op: Operation) -> Stored:
+        trace, folded = self._network.trace, self._network.folds if self._fold else {}
+        channels = op.inputs[0].shape[1]
+        alive = _over_channels(self._network.liveness.alive(op.outputs[0]))
+        each = 2
+        if i in folded:
+            each = 0 if bias_of(trace.operations[folded[i]]) is not None else 1
+        live = each * patterns.count(alive, (1, channels) + (1,) * (alive.ndim - 2))
+        sources = (trace.roots[value.root].parameters for value in op.inputs[1:])
+        return Stored(
+            op.module or trace.roots[op.inputs[1].root].name,
+            "normalisation",
+            0,
+            (channels,),
+            channels * each,
+            live,
+            live,
+            Width(FULL),
+            Mask(0, live, ()),
+            edges=False,
+            sources=frozenset[str]().union(*sources),
+        )
 
 
 def declared(tensors: tuple[Stored, ...], bits: int) -> tuple[Stored, ...]:

@@ -37,6 +37,7 @@ def trace(model: nn.Module, inputs: Sequence[Tensor]) -> Trace:
 
     Raises MicronetError where forward fails or returns no tensor.
     """
+    _only_strided(model)
     with _quiet(model):
         try:
             return _run(model, inputs, shape_only=True)
@@ -79,21 +80,43 @@ def _run(model: nn.Module, inputs: Sequence[Tensor], *, shape_only: bool) -> Tra
 @contextmanager
 def _quiet(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, fast paths that hide operators off, random state kept; all undone after."""
-    training = [module for module in model.modules() if module.training]
     fast_path = torch.backends.mha.get_fastpath_enabled()
     fused = torch._C._get_mkldnn_enabled()  # torch.backends.mkldnn.flags warns about TF32
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _unchanged(model):
         torch.backends.mha.set_fastpath_enabled(False)
         torch._C._set_mkldnn_enabled(False)  # noqa: FBT003
         try:
-            for module in training:
+            for module in model.modules():
                 module.training = False
             yield
         finally:
-            for module in training:
-                module.training = True
             torch.backends.mha.set_fastpath_enabled(fast_path)
             torch._C._set_mkldnn_enabled(fused)
+
+
+@contextmanager
+def _unchanged(model: nn.Module) -> Iterator[None]:
+    """What forward stores on modules (caches, counters, training flags) is taken back."""
+    saved = [(module, dict(module.__dict__)) for module in model.modules()]
+    held = [
+        (value, value.copy())
+        for _, attributes in saved
+        for value in attributes.values()
+        if isinstance(value, (dict, list, set))
+    ]
+    tensors = [*model.parameters(), *model.buffers()]
+    data = [(tensor, tensor.data) for tensor in tensors]
+    try:
+        yield
+    finally:
+        for tensor, content in data:
+            tensor.data = content
+        for module, attributes in saved:
+            module.__dict__.clear()
+            module.__dict__.update(attributes)
+        for value, items in held:
+            value.clear()
+            value.extend(items) if isinstance(value, list) else value.update(items)
 
 
 @contextmanager
@@ -132,6 +155,17 @@ def _real(inputs: Sequence[Tensor]) -> list[Tensor]:
         return torch.ones(value.shape, dtype=value.dtype)
 
     return [fill(value) for value in inputs]
+
+
+def _only_strided(model: nn.Module) -> None:
+    """Sparse and quantised tensor classes run kernels of their own, which no table prices."""
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if tensor.layout != torch.strided or tensor.is_quantized:
+            kind = "quantised" if tensor.is_quantized else str(tensor.layout).removeprefix("torch.")
+            raise MicronetError(
+                f"{name} is a {kind} tensor, expected a dense one with zeros.",
+                "Store what it stands for: tensor.to_dense() or tensor.dequantize().",
+            )
 
 
 def _needs_values(model: nn.Module) -> MicronetError:

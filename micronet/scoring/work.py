@@ -11,6 +11,8 @@ from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Literal
 
+import torch
+
 from micronet.errors import MicronetError
 from micronet.scoring import channels, patterns
 from micronet.scoring.acts import LINEAR, acts
@@ -109,6 +111,8 @@ def work(network: Network, edges: Edges, *, fold: bool) -> list[Work]:
     for i, op in enumerate(network.trace.operations):
         if i in folded:
             found.append(Work(op, folded=True))
+        elif not op.outputs:
+            continue  # it hands a value to Python, or checks one
         elif op.name in LINEAR:
             found.append(_linear(network, op, edges, shifted=i in with_shift))
         else:
@@ -156,11 +160,20 @@ def _linear(network: Network, op: Operation, edges: Edges, *, shifted: bool) -> 
         op.name == "convolution" and op.args[6]
     ):  # transposed: each edge is used once an input position
         reads = op.inputs[0].shape[0] * prod(op.inputs[0].shape[2:])
-        dots = min(rows * positions, count * reads)
+        dots = _dots_of_transposed(op, pattern)
         return Work(op, count * reads, dots, dots * biased, reads, extra)
     return Work(
         op, count * positions, rows * positions, rows * positions * biased, positions, extra
     )
+
+
+def _dots_of_transposed(op: Operation, pattern: Tensor) -> int:
+    """Results of a transposed convolution that get a product at all: wide strides leave gaps."""
+    source, weight = op.inputs[0], op.inputs[1]
+    ones = torch.ones(1, source.shape[1], *source.shape[2:])
+    kernel = pattern.expand(weight.shape).float()
+    sums = torch.convolution(ones, kernel, None, *op.args[3:9])
+    return int(sums.count_nonzero()) * op.outputs[0].shape[0]
 
 
 def _rows_of_convolution(op: Operation, pattern: Tensor) -> tuple[int, int]:

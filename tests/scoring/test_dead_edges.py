@@ -42,15 +42,16 @@ def without(
 @pytest.mark.parametrize(
     ("options", "channels", "sums", "live"),
     [
-        # all 512 channels: 512·16 + 512·9 + 32·512 edges
+        # all 512 channels: 512·16 + 512·9 + 32·512 edges, 22,880,256 multiplications
         pytest.param({"inputs": False, "outputs": False}, 512, 512 * 16, 29_184, id="dense"),
-        # 64 channels: 64·16 + 64·9 + 32·64; the depthwise taps of dead channels go with them
+        # 64 channels: 64·16 + 64·9 + 32·64, 2,860,032 multiplications; the depthwise taps of dead
+        # channels go with them
         pytest.param({"inputs": True, "outputs": True}, 64, 64 * 16, 3_648, id="dead"),
         # zero in, zero through norm (mean 0, shift 0), ReLU and depthwise: the same
         pytest.param({"inputs": True, "outputs": False}, 64, 64 * 16, 3_648, id="dead inputs"),
         pytest.param({"inputs": False, "outputs": True}, 64, 64 * 16, 3_648, id="dead outputs"),
         # the trap: a constant is no longer constant after a zero-padded depthwise convolution,
-        # so only the 448·16 pointwise edges go: 64·16 + 512·9 + 32·512
+        # so only the 448·16 pointwise edges go: 64·16 + 512·9 + 32·512, 17,260,544 multiplications
         pytest.param(
             {"inputs": True, "outputs": False, "constant": 0.1},
             512,
@@ -69,11 +70,6 @@ def test_block_of_dead_channels(
     # pointwise has no norm and needs 32 fewer. Each channel that is left runs two ReLUs.
     additions = sums + channels * 9 + 32 * (channels - 1)
     assert costs(found) == (live * POSITIONS, additions * POSITIONS, 2 * channels * POSITIONS)
-
-
-def test_multiplications_of_the_published_comparison() -> None:
-    """22.880 M dense, 2.860 M dead, 17.261 M with constants."""
-    assert [n * POSITIONS for n in (29_184, 3_648, 22_016)] == [22_880_256, 2_860_032, 17_260_544]
 
 
 def test_a_running_mean_is_a_constant_too() -> None:
@@ -185,7 +181,6 @@ def test_a_norm_whose_shift_cancels_its_mean_is_no_constant() -> None:
             (32, 16, 0),
             2,
             id="transposed with gaps",
-            marks=pytest.mark.xfail(reason="counts sums at outputs that get no product"),
         ),
         # 2 products each at 16 of 5×5 outputs
         pytest.param(
@@ -194,7 +189,6 @@ def test_a_norm_whose_shift_cancels_its_mean_is_no_constant() -> None:
             (32, 16, 0),
             8,
             id="transposed with output padding",
-            marks=pytest.mark.xfail(reason="counts sums at outputs that get no product"),
         ),
     ],
 )
@@ -207,7 +201,6 @@ def test_one_convolution(
     assert (costs(found), found.live) == (expected, live)
 
 
-@pytest.mark.xfail(reason="pools pass patterns on as if every window covered the whole map")
 @pytest.mark.parametrize("kind", ["average", "max"])
 def test_an_edge_that_only_feeds_positions_no_pool_reads(kind: str) -> None:
     """2×2 outputs, of which the pool reads the first: there 3 of 4 taps meet padding."""

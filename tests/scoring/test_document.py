@@ -84,7 +84,8 @@ def test_nothing_quantised_is_found_in_networks_of_real_numbers(name: str) -> No
 @pytest.mark.parametrize("name", ["densenet121", "shufflenet_v2_x0_5", "squeezenet1_1", "vit_b_32"])
 def test_learned_numbers_are_the_parameters_where_all_of_them_live(name: str) -> None:
     model, traced = network(name)
-    bill = tally(traced, rule_books()["macs"], [])
+    learned = [(key, tensor.numel()) for key, tensor in model.named_parameters()]
+    bill = tally(traced, rule_books()["macs"], learned)
     assert bill.storage_bits == 32 * sum(tensor.numel() for tensor in model.parameters())
 
 

@@ -104,6 +104,15 @@ class ReadTwice(Chain):
         return result
 
 
+class ReadByElements(Chain):
+    """A multiple of the weight meets node 1 as well, but each of its numbers hangs on all others."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        share = self.middle / self.middle.square().sum()
+        result: Tensor = super().forward(x) + (self.first(x)[:, None, :] * share).sum(2)
+        return result
+
+
 DEAD = {
     "a parameter": (Chain(), [[False, True], [False, True]]),
     "a masked one": (Masked(), [[False, True], [False, True]]),  # 4 is masked, so it is zero too
@@ -111,6 +120,7 @@ DEAD = {
     "a normalised one": (Normalised(), None),
     "columns changed places": (Transposed(), None),
     "read elsewhere too": (ReadTwice(), None),
+    "read element by element": (ReadByElements(), None),
 }
 
 

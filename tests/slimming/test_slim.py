@@ -298,8 +298,8 @@ def test_code_of_the_users_runs_again_only_when_the_user_says_so(tmp_path: Path)
     slim_target(small(tmp_path), out, model=SMALL)
     with pytest.raises(MicronetError) as caught:
         load_target(str(out))
-    assert "its architecture is code of yours" in caught.value.message
-    assert caught.value.next_step == f"Give it: --model {SMALL}"
+    assert "that is code, and no file can have it run" in caught.value.message
+    assert "--model package.module:factory" in str(caught.value.next_step)
     loaded = load_target(str(out), model=SMALL)
     assert not [m for m in loaded.model.modules() if isinstance(m, nn.BatchNorm1d)]
 

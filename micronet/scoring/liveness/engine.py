@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from micronet.scoring import patterns
-from micronet.scoring.liveness import convolution, elementwise, mixing, moves, products
+from micronet.scoring.liveness import convolution, elementwise, mixing, moves, products, windows
 from micronet.scoring.liveness.rule import DOUBT, Rule
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ _BY_NAME: dict[str, Rule] = {
     **dict.fromkeys(("_softmax", "_log_softmax", "_safe_softmax"), mixing.SOFTMAX),
     **dict.fromkeys(products.PRODUCTS, products.RULE),
     **dict.fromkeys(moves.MOVES, moves.MOVE),
-    **dict.fromkeys(mixing.WINDOWS, mixing.WINDOW),
+    **dict.fromkeys(windows.WINDOWS, windows.RULE),
 }
 
 
@@ -118,6 +118,10 @@ class _Analysis:
             self._nonzero[id(value)] = pattern
 
     def _backward(self, op: Operation) -> None:
+        if not op.outputs:  # Python reads a value, and may decide what runs
+            for value in op.inputs:
+                self._reach(value, patterns.everything(value.shape))
+            return
         if not any(id(value) in self._reached for value in op.outputs):
             return
         wanted = [

@@ -1,4 +1,4 @@
-"""Operators that mix along dimensions: reductions, normalisations, softmax, pooling, resampling."""
+"""Operators that mix along dimensions: reductions, normalisations, softmax."""
 
 from __future__ import annotations
 
@@ -27,14 +27,6 @@ _ZERO_KEEPING = frozenset(
     "mean sum amax amin var std linalg_vector_norm norm prod nansum any".split()
 )
 REDUCTIONS = _ZERO_KEEPING | frozenset("argmax argmin logsumexp all max min".split())
-WINDOWS = frozenset(
-    "max_pool1d max_pool2d max_pool3d max_pool2d_with_indices max_pool3d_with_indices avg_pool1d "
-    "avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool1d "
-    "adaptive_max_pool2d adaptive_max_pool3d adaptive_max_pool1d upsample_nearest1d "
-    "upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d "
-    "_upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d upsample_bicubic2d "
-    "upsample_trilinear3d _upsample_bilinear2d_aa _upsample_bicubic2d_aa".split()
-)
 
 
 def reduced_dims(op: Operation) -> tuple[int, ...]:
@@ -76,26 +68,6 @@ def _softmax_backward(op: Operation, nonzero: Patterns, reached: Sequence[Tensor
 
 
 SOFTMAX = Rule(doubt_forward, _softmax_backward)
-
-
-def _window_dims(op: Operation) -> tuple[int, ...]:
-    spatial = next((int(char) for char in op.name if char.isdigit()), 2)
-    ndim = len(op.inputs[0].shape)
-    return tuple(range(ndim - spatial, ndim))
-
-
-def _window_forward(op: Operation, nonzero: Patterns) -> list[Tensor]:
-    pattern = spread(nonzero(op.inputs[0]), _window_dims(op))
-    return [pattern for _ in op.outputs]
-
-
-def _window_backward(op: Operation, nonzero: Patterns, reached: Sequence[Tensor]) -> list[Tensor]:
-    del nonzero
-    pattern = spread(patterns.union(reached), _window_dims(op))
-    return [pattern, *(patterns.nothing(value.shape) for value in op.inputs[1:])]
-
-
-WINDOW = Rule(_window_forward, _window_backward)
 
 
 # --- normalisations -------------------------------------------------------------------------------
