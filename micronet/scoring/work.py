@@ -190,12 +190,11 @@ def _rows_of_product(op: Operation, weight: Value, pattern: Tensor) -> tuple[int
     """(edges, dot products with at least one edge, times each is used) of a product with a constant."""
     left = weight is op.inputs[-2]
     result = op.outputs[0].shape
-    if op.name in ("mv", "addmv", "dot"):
-        positions = 1
-        inner = -1
+    inner = -1 if left or len(weight.shape) == 1 else -2
+    if len(result) < 2:  # a vector or a number: one column
+        positions = 1 if left else prod(result)
     else:
         positions = result[-1] if left else result[-2]
-        inner = -1 if left else -2
         if len(weight.shape) < 3 and len(result) > 2:
             positions *= prod(result[:-2])
     if pattern.numel() == 1:
@@ -221,4 +220,7 @@ def _dynamic_product(network: Network, op: Operation, edges: Edges) -> tuple[int
         along_left = channels.by_channel(a, frozenset([a.ndim - 1])).reshape(-1)
         along_right = channels.by_channel(b, frozenset([max(b.ndim - 2, 0)])).reshape(-1)
         inner = int((along_left & along_right).expand(inner).sum())
-    return inner * dots, dots if inner else 0
+    products = inner * dots
+    if op.name == "addbmm":  # one sum over the whole batch
+        products *= left.shape[0]
+    return products, dots if inner else 0
