@@ -5,7 +5,7 @@
 
 Every tool runs in a process of its own, one thread, and sees the same models in the same order.
 """
-# ruff: noqa: INP001, T201, E402, S603  # a script: it prints, starts our own commands, finds its neighbours
+# ruff: noqa: INP001, T201, S603  # a script: it prints, starts our own commands, finds its neighbours
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
 32 blocks, 4096 wide, 32 heads, SwiGLU of 11 008, 32 000 words, 128 tokens; built on the meta device.
 The goal is less than 2 GiB of memory; the total is checked against the formula in ``expected``.
 """
-# ruff: noqa: INP001, T201, E402  # a script: it prints, and finds its neighbours by path
+# ruff: noqa: INP001, T201  # a script: it prints, and finds its neighbours by path
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def expected() -> int:
 
 def main() -> int:
     """Build, count, compare; exit code 1 if the total is not the formula's."""
+    from micronet.scoring.network import Network
     from micronet.scoring.rulebook import rule_book
     from micronet.scoring.tally import tally
     from micronet.scoring.trace import meta_input, trace
-    from micronet.scoring.work import Network
 
     torch.set_num_threads(1)
     before = machine.peak_bytes()

@@ -2,7 +2,7 @@
 
 Started by counting.py, once for each tool, so that no tool pays for or profits from another's imports.
 """
-# ruff: noqa: INP001, T201, E402  # a script: it prints, and finds its neighbours by path
+# ruff: noqa: INP001, T201  # a script: it prints, and finds its neighbours by path
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ DIALECTS = ("fvcore", "thop", "torch")
 
 def _micronet(model: Any, given: Any) -> tuple[Phases, int]:
     """Multiply-accumulates; then, beyond what peers do, liveness, widths and masks, the whole bill."""
+    from micronet.scoring.network import Network
     from micronet.scoring.rulebook import rule_book
     from micronet.scoring.tally import tally
     from micronet.scoring.trace import meta_input, trace
-    from micronet.scoring.work import Network, work
+    from micronet.scoring.work import work
 
     clock = [time.perf_counter()]
     network = Network(trace(model, [meta_input(given.shape, str(given.dtype).removeprefix("torch."))]))
@@ -53,10 +54,10 @@ def _micronet(model: Any, given: Any) -> tuple[Phases, int]:
 
 
 def _dialects(model: Any, given: Any) -> dict[str, int]:
+    from micronet.scoring.network import Network
     from micronet.scoring.rulebook import rule_book
     from micronet.scoring.tally import tally
     from micronet.scoring.trace import meta_input, trace
-    from micronet.scoring.work import Network
 
     network = Network(trace(model, [meta_input(given.shape, str(given.dtype).removeprefix("torch."))]))
     return {name: int(tally(network, rule_book(name)).cost.total) for name in DIALECTS}

@@ -132,7 +132,7 @@ def _storage(saved: Any) -> StorageRef:
         raise RefusedError("a storage without key or length")
     view = rest[0] if rest else None
     if view is not None and not (
-        isinstance(view, tuple) and len(view) == 3 and _count(view[1]) and _count(view[2])  # noqa: PLR2004 - key, offset, numel
+        isinstance(view, tuple) and len(view) == 3 and _count(view[1]) and _count(view[2])
     ):
         raise RefusedError(f"storage {key}: a broken view")
     return StorageRef(key, _STORAGES[kind.name], numel, view)
@@ -192,7 +192,7 @@ def _of_type(function: Any, _kind: Any, arguments: Any, _state: Any) -> Any:
 
 def _ordered(pairs: Any = ()) -> dict[Any, Any]:
     if not isinstance(pairs, list | tuple) or not all(
-        isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], str)  # noqa: PLR2004 - key, value
+        isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], str)
         for pair in pairs
     ):
         raise RefusedError("collections.OrderedDict: unexpected arguments")

@@ -86,7 +86,7 @@ class MobileNetV1DNW(nn.Module):
     ``width`` multiplies the number of nodes. Images of at most 64 pixels keep the stem unstrided.
     """
 
-    def __init__(  # noqa: PLR0913 (the settings of the architecture)
+    def __init__(
         self,
         *,
         width: int = 1,

@@ -12,6 +12,7 @@ from micronet.checkpoints.target import LoadedTarget, load_target
 from micronet.models import InputSpec
 from micronet.scoring.claims import judge_claims
 from micronet.scoring.document import UNTRAINED, exact, score_document
+from micronet.scoring.network import Network
 from micronet.scoring.reference import references
 from micronet.scoring.rulebook import RuleBook, rule_book
 from micronet.scoring.tally import Tally, tally
@@ -19,7 +20,7 @@ from micronet.scoring.trace import meta_input, trace
 from micronet.scoring.tracks import Track
 from micronet.scoring.tracks import track as track_named
 from micronet.scoring.transient import peak
-from micronet.scoring.work import Network, work
+from micronet.scoring.work import work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

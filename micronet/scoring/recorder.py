@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from micronet.scoring.composites import mark_attention
+from micronet.scoring.attention import mark_attention
 from micronet.scoring.ir import Operation, Root, Trace, Value
 from micronet.scoring.liveness.moves import MOVES
 from micronet.scoring.memory import Memory, geometry, meta_twin, storage_key

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from micronet.errors import MicronetError
 from micronet.scoring.kinds import kind_of
+from micronet.scoring.network import Network
 from micronet.scoring.peers import Calls, Peer, ask_fvcore, ask_thop, twin_of, watch
 from micronet.scoring.rulebook import RuleBook, rule_book
-from micronet.scoring.work import Network, Work, work
+from micronet.scoring.work import Work, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

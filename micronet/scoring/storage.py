@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from micronet.scoring.facts import Facts
     from micronet.scoring.ir import Operation, Root, Value
-    from micronet.scoring.work import Network
 
 _NORMS = (
     "native_batch_norm",
@@ -67,7 +67,7 @@ class Stored:
 class Inventory:
     """Everything that the traced network reads, tensor by tensor, tied tensors once."""
 
-    def __init__(self, network: Network, *, fold: bool) -> None:
+    def __init__(self, network: Facts, *, fold: bool) -> None:
         self._network = network
         self._fold = fold
         self._weights: dict[int, Value] = {}
@@ -279,7 +279,7 @@ def declared(tensors: tuple[Stored, ...], bits: int) -> tuple[Stored, ...]:
     )
 
 
-def same_roots(network: Network) -> dict[int, int]:
+def same_roots(network: Facts) -> dict[int, int]:
     """Derived constants that hold the same values from the same sources: computed twice, stored once."""
     first: dict[tuple[object, ...], list[int]] = {}
     found: dict[int, int] = {}

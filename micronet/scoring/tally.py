@@ -10,8 +10,9 @@ from micronet.scoring.acts import LINEAR
 from micronet.scoring.bits import FULL
 from micronet.scoring.folding import weight_of
 from micronet.scoring.kinds import kind_of
+from micronet.scoring.network import Network
 from micronet.scoring.storage import Stored, declared, same_roots
-from micronet.scoring.work import Network, Work, work
+from micronet.scoring.work import Work, work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 
 def trace(model: nn.Module, inputs: Sequence[Tensor]) -> Trace:
@@ -66,7 +66,13 @@ def trace(model: nn.Module, inputs: Sequence[Tensor]) -> Trace:
 def _run(model: nn.Module, inputs: Sequence[Tensor], *, shape_only: bool) -> Trace:
     recorder = Recorder(model, shape_only=shape_only)
     given = [recorder.add_input(value) for value in inputs]
-    with torch.no_grad(), _scopes(model, recorder), Composites(recorder), recorder:
+    with ExitStack() as stack:
+        stack.enter_context(_unchanged(model))  # the first pass leaves nothing for the second
+        stack.enter_context(torch.random.fork_rng(devices=[]))
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(_scopes(model, recorder))
+        stack.enter_context(Composites(recorder))
+        stack.enter_context(recorder)
         result = model(*given)
     tensors = [leaf for leaf in _pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
     if not tensors:
@@ -82,7 +88,7 @@ def _quiet(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, fast paths that hide operators off, random state kept; all undone after."""
     fast_path = torch.backends.mha.get_fastpath_enabled()
     fused = torch._C._get_mkldnn_enabled()  # torch.backends.mkldnn.flags warns about TF32
-    with torch.random.fork_rng(devices=[]), _unchanged(model):
+    with _unchanged(model):
         torch.backends.mha.set_fastpath_enabled(False)
         torch._C._set_mkldnn_enabled(False)  # noqa: FBT003
         try:

@@ -7,27 +7,24 @@ Which edges take part depends on the rule book: all that are ``stored``, those t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 
 from micronet.errors import MicronetError
-from micronet.scoring import channels, patterns
+from micronet.scoring import channels
 from micronet.scoring.acts import LINEAR, acts
-from micronet.scoring.folding import bias_of, folds, weight_of
-from micronet.scoring.liveness import Liveness, analyse, convolution
-from micronet.scoring.storage import Inventory, Stored
+from micronet.scoring.folding import bias_of, weight_of
+from micronet.scoring.liveness import convolution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
-    from micronet.scoring.ir import Operation, Trace, Value
-
-Edges = Literal["stored", "active", "live"]
+    from micronet.scoring.ir import Operation, Value
+    from micronet.scoring.network import Edges, Network
 
 
 @dataclass(frozen=True)
@@ -48,54 +45,6 @@ class Work:
     """A batch norm that is part of the operator before it."""
     shuffled_channels: int = 0
     """Channels that this operation puts into another order."""
-
-
-class Network:
-    """A trace with what is needed to count it: liveness, channels and foldable norms, each found once."""
-
-    def __init__(self, trace: Trace) -> None:
-        self.trace = trace
-        self._tensors: dict[bool, tuple[Stored, ...]] = {}
-
-    @cached_property
-    def liveness(self) -> Liveness:
-        """Which elements can be nonzero and reach the output."""
-        return analyse(self.trace)
-
-    @cached_property
-    def axes(self) -> Mapping[int, frozenset[int]]:
-        """Channel axes of every activation."""
-        return channels.channel_axes(self.trace)
-
-    def tensors(self, *, fold: bool) -> tuple[Stored, ...]:
-        """Everything that has to be stored (measured once)."""
-        if fold not in self._tensors:
-            self._tensors[fold] = tuple(Inventory(self, fold=fold).stored())
-        return self._tensors[fold]
-
-    @cached_property
-    def folds(self) -> Mapping[int, int]:
-        """Batch norms that fold, by position, and where to."""
-        return folds(self.trace)
-
-    def weight_pattern(self, weight: Value, edges: Edges) -> Tensor:
-        """The edges of a weight that take part."""
-        if edges == "stored":
-            return patterns.everything(weight.shape)
-        active = self.liveness.nonzero[id(weight)]
-        return active if edges == "active" else active & self.liveness.used_part(weight)
-
-    def results(self, op: Operation, edges: Edges) -> int:
-        """Elements that an operation really has to compute."""
-        output = op.outputs[0]
-        if edges != "live":
-            return output.numel
-        shape = output.shape
-        alive = self.liveness.alive(output)
-        if op.name in ("add", "sub", "mul", "div", "rsub") and len(op.inputs) > 1:
-            for value in op.inputs:  # one operand that is always zero: nothing to compute
-                alive = alive & patterns.pad_dims(self.liveness.nonzero[id(value)], len(shape))
-        return channels.count(alive, shape, self.axes[id(output)])
 
 
 def work(network: Network, edges: Edges, *, fold: bool) -> list[Work]:

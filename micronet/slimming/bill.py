@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from micronet.scoring.work import Network
+    from micronet.scoring.network import Network
 
 RULES: Final = "micronet2019"
 SHIFTS: Final = "biases and shifts"

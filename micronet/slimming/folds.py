@@ -21,7 +21,7 @@ from micronet.scoring.liveness.mixing import scale_and_shift
 
 if TYPE_CHECKING:
     from micronet.scoring.ir import Operation
-    from micronet.scoring.work import Network
+    from micronet.scoring.network import Network
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from micronet.scoring.ir import Root
-    from micronet.scoring.work import Network
+    from micronet.scoring.network import Network
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from micronet.checkpoints.target import LoadedTarget
-    from micronet.scoring.work import Network
+    from micronet.scoring.network import Network
     from micronet.slimming.plan import Plan
 
 _EXPORTED: Final = "torch.export"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from micronet.scoring.folding import weight_of
+from micronet.scoring.network import Network
 from micronet.scoring.trace import meta_input, trace
-from micronet.scoring.work import Network
 from micronet.slimming.apply import folded, without_edges
 from micronet.slimming.folds import Left
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from micronet.scoring.network import Network
 from micronet.scoring.rulebook import rule_book
 from micronet.scoring.tally import Tally, tally
 from micronet.scoring.trace import meta_input, trace
-from micronet.scoring.work import Network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

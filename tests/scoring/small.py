@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from micronet.scoring.network import Network
 from micronet.scoring.rulebook import rule_book
 from micronet.scoring.tally import Tally, tally
 from micronet.scoring.trace import meta_input, trace
-from micronet.scoring.work import Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable

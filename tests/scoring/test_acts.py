@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from micronet.errors import MicronetError
 from micronet.scoring import acts as module
 from micronet.scoring.acts import ACTS, ELEMENTWISE, LINEAR, NO_ARITHMETIC, acts, register
+from micronet.scoring.network import Network
 from micronet.scoring.trace import meta_input, trace
-from micronet.scoring.work import Network, work
+from micronet.scoring.work import work
 from tests.scoring.bills import bill
 
 

@@ -19,10 +19,11 @@ import torch
 from torch import nn
 
 from micronet.scoring.kinds import kind_of
+from micronet.scoring.network import Network
 from micronet.scoring.rulebook import rule_book
 from micronet.scoring.tally import Tally, tally
 from micronet.scoring.trace import meta_input, trace
-from micronet.scoring.work import Network, work
+from micronet.scoring.work import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable

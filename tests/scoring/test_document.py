@@ -16,11 +16,11 @@ from micronet.checkpoints.target import LoadedTarget
 from micronet.models import InputSpec
 from micronet.scoring.api import score_target
 from micronet.scoring.document import exact
+from micronet.scoring.network import Network
 from micronet.scoring.rulebook import rule_books
-from micronet.scoring.tracks import track
-from micronet.scoring.trace import meta_input, trace
 from micronet.scoring.tally import tally
-from micronet.scoring.work import Network
+from micronet.scoring.trace import meta_input, trace
+from micronet.scoring.tracks import track
 
 NETWORKS: dict[str, tuple[int, ...]] = {
     "resnet18": (1, 3, 64, 64),

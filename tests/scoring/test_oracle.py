@@ -14,10 +14,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from micronet.scoring.network import Network
 from micronet.scoring.rulebook import rule_book
 from micronet.scoring.tally import tally
 from micronet.scoring.trace import meta_input, trace
-from micronet.scoring.work import Network
 from tests.scoring import oracle
 from tests.scoring.oracle_module import Module
 from tests.scoring.oracle_random import networks

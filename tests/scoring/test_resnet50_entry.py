@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from micronet.models import build_model
+from micronet.scoring.network import Network
 from micronet.scoring.rulebook import rule_book
 from micronet.scoring.tally import Tally, tally
 from micronet.scoring.trace import meta_input, trace
 from micronet.scoring.tracks import track
-from micronet.scoring.work import Network
 
 STAGES = ((1, 3, 56), (2, 4, 28), (3, 6, 14), (4, 3, 7))  # stage, blocks, side of its results
 

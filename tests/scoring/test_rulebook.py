@@ -153,7 +153,7 @@ def broken(text: str, old: str, new: str) -> str:
         ("sigmoid = { other = 1 }", "sigmoid = { others = 1 }", "others"),
         ("sigmoid = { other = 1 }", "sigmoid = { other = -1 }", "other"),
         ("bitmask = true", "bitmask = true\nbonus = 3", "bonus"),
-        ("[clauses]", '[kinds]\nconvolution = {product = 1}\n[clauses]', "acts"),
+        ("[clauses]", "[kinds]\nconvolution = {product = 1}\n[clauses]", "acts"),
         ('source = "https://micronet-challenge.github.io/scoring_and_submission"', "", "source"),
     ],
 )  # fmt: skip

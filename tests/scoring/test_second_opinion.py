@@ -15,10 +15,10 @@ from torch.nn.utils import prune
 from torchvision import models
 
 from micronet.models import InputSpec
+from micronet.scoring.network import Network
 from micronet.scoring.peers import twin_of
 from micronet.scoring.second_opinion import second_opinion
 from micronet.scoring.trace import meta_input, trace
-from micronet.scoring.work import Network
 from tests.scoring.small import Run, Shape, weight
 
 Opinion = dict[str, Any]

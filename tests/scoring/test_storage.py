@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from micronet.errors import MicronetError
+from micronet.scoring.network import Network
 from micronet.scoring.rulebook import rule_book
 from micronet.scoring.storage import Inventory
 from micronet.scoring.tally import Tally, tally
 from micronet.scoring.trace import meta_input, trace
-from micronet.scoring.work import Network
 from tests.scoring.bills import bill, edges
 
 if TYPE_CHECKING:

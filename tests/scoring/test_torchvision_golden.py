@@ -23,10 +23,10 @@ from torchvision import models
 from torchvision.models.regnet import BlockParams
 
 from micronet.errors import MicronetError
+from micronet.scoring.network import Network
 from micronet.scoring.rulebook import rule_book
 from micronet.scoring.tally import tally
 from micronet.scoring.trace import meta_input, trace
-from micronet.scoring.work import Network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

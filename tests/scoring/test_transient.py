@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from micronet.scoring.network import Network
 from micronet.scoring.trace import meta_input, trace
 from micronet.scoring.transient import Transient, peak
-from micronet.scoring.work import Network
 
 
 class Function(nn.Module):

@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from torch.nn.modules import module as process_wide
 
 from micronet.errors import MicronetError
+from micronet.scoring.network import Network
 from micronet.scoring.rulebook import rule_book
 from micronet.scoring.tally import tally
 from micronet.scoring.trace import meta_input, trace
-from micronet.scoring.work import Network
 from tests.scoring.small import Shape, bill
 
 if TYPE_CHECKING:
@@ -189,6 +189,22 @@ def test_what_forward_keeps_for_itself_is_undone() -> None:
     assert bill(model, (1, 5, 8)).cost.total == 5 * 32
     assert model.table is table
     assert model(torch.ones(1, 5, 8)).device.type == "cpu"
+
+
+class Decides(Positions):
+    """The same, where data decide what runs: the second, real run meets what the first one kept."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        positioned = super().forward(x)
+        return positioned if bool(positioned.sum() < 1e30) else positioned * 2
+
+
+def test_what_the_first_pass_kept_does_not_reach_the_second() -> None:
+    model = Decides()
+    table = model.table
+    assert bill(model, (1, 5, 8)).cost.total == 5 * 32
+    assert model.table is table
+    assert model.seen == []
 
 
 class Counter(nn.Module):

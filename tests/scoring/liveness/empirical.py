@@ -70,7 +70,7 @@ def masks(*shape: int, seed: int, channels: tuple[int, ...] | None = None) -> Te
     """A random mask; ``channels``: one that varies over these dimensions only."""
     generator = torch.Generator().manual_seed(seed)
     varied = [n if channels is None or d in channels else 1 for d, n in enumerate(shape)]
-    return (torch.rand(varied, generator=generator) < 0.5).expand(shape)  # noqa: PLR2004
+    return (torch.rand(varied, generator=generator) < 0.5).expand(shape)
 
 
 def cases(

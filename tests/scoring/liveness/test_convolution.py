@@ -123,7 +123,7 @@ def test_which_taps_meet_what(
 
 
 @pytest.mark.parametrize("transposed", [False, True], ids=["plain", "transposed"])
-def test_grouping_a_weight_and_back(transposed: bool) -> None:  # noqa: FBT001
+def test_grouping_a_weight_and_back(transposed: bool) -> None:
     weight = sparse(4, 3, 2, 2) != 0
     if transposed:
         forward = lambda x: F.conv_transpose2d(x, weight.float(), groups=2)  # noqa: E731

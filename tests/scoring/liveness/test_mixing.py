@@ -119,7 +119,7 @@ def test_scale_and_shift_are_those_that_the_layer_applies() -> None:
         "stored instance norm",
     ],
 )
-def test_which_norms_are_a_scale_and_a_shift(layer: nn.Module, expected: bool) -> None:  # noqa: FBT001
+def test_which_norms_are_a_scale_and_a_shift(layer: nn.Module, expected: bool) -> None:
     operations = trace(layer, [meta_input((1, 4, 2, 2))]).operations
     (norm,) = [op for op in operations if "norm" in op.name]
     assert is_affine(norm) == expected

@@ -1,0 +1,49 @@
+"""The network that is counted: what is computed, and what has to be stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from micronet.scoring import channels, patterns
+from micronet.scoring.facts import Facts
+from micronet.scoring.storage import Inventory, Stored
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from micronet.scoring.ir import Operation, Trace, Value
+
+Edges = Literal["stored", "active", "live"]
+
+
+class Network(Facts):
+    """A trace with its facts, and with the questions that every price asks of it."""
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__(trace)
+        self._tensors: dict[bool, tuple[Stored, ...]] = {}
+
+    def tensors(self, *, fold: bool) -> tuple[Stored, ...]:
+        """Everything that has to be stored (measured once)."""
+        if fold not in self._tensors:
+            self._tensors[fold] = tuple(Inventory(self, fold=fold).stored())
+        return self._tensors[fold]
+
+    def weight_pattern(self, weight: Value, edges: Edges) -> Tensor:
+        """The edges of a weight that take part."""
+        if edges == "stored":
+            return patterns.everything(weight.shape)
+        active = self.liveness.nonzero[id(weight)]
+        return active if edges == "active" else active & self.liveness.used_part(weight)
+
+    def results(self, op: Operation, edges: Edges) -> int:
+        """Elements that an operation really has to compute."""
+        output = op.outputs[0]
+        if edges != "live":
+            return output.numel
+        shape = output.shape
+        alive = self.liveness.alive(output)
+        if op.name in ("add", "sub", "mul", "div", "rsub") and len(op.inputs) > 1:
+            for value in op.inputs:  # one operand that is always zero: nothing to compute
+                alive = alive & patterns.pad_dims(self.liveness.nonzero[id(value)], len(shape))
+        return channels.count(alive, shape, self.axes[id(output)])
