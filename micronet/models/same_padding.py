@@ -34,7 +34,7 @@ class SameConv2d(nn.Conv2d):
         if (top, left) != (bottom, right):
             x = F.pad(x, (left, right, top, bottom))
             padding = (0, 0)
-        return F.conv2d(x, self.weight, None, self.stride, padding, groups=self.groups)
+        return F.conv2d(x, self.weight, self.bias, self.stride, padding, groups=self.groups)
 
 
 def same_pool3(x: Tensor, kind: str, stride: int) -> Tensor:

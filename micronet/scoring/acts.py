@@ -66,7 +66,7 @@ _COMPARE = (
     "eq ne lt le gt ge maximum minimum clamp clamp_min clamp_max where masked_fill logical_and "
     "logical_or logical_not logical_xor isnan isinf isfinite floor ceil round trunc fmax fmin"
 ).split()
-_BITWISE = "bitwise_and bitwise_or bitwise_xor bitwise_not __and__ __or__ __xor__".split()
+_BITWISE = "nextafter bitwise_and bitwise_or bitwise_xor bitwise_not __and__ __or__ __xor__".split()
 # No arithmetic at all: the result is the input, or a part of it.
 NO_ARITHMETIC = MOVES | frozenset(
     "embedding native_dropout dropout alias_copy view_copy upsample_nearest1d upsample_nearest2d "

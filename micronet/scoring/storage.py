@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -64,6 +65,9 @@ class Stored:
         return (min(each, freebie_bits) if freebie_bits else each) * self.mask.values
 
 
+_WEIGHED: WeakKeyDictionary[Facts, dict[int, Stored]] = WeakKeyDictionary()
+
+
 class Inventory:
     """Everything that the traced network reads, tensor by tensor, tied tensors once."""
 
@@ -93,6 +97,7 @@ class Inventory:
     def stored(self) -> Iterator[Stored]:
         """Every tensor with its cost; batch norms as the scale and shift that they really are."""
         affine = {value.root for _, op in self._norms for value in op.inputs[1:]}
+        affine |= self._biases_in_shifts()
         moved = self._moved()
         joined = self._joined(moved)
         for key in self._needed():
@@ -105,6 +110,23 @@ class Inventory:
             elif root.dtype.is_floating_point:  # integers elsewhere are positions
                 yield self._plain(key, root)
         yield from self._norm_values()
+
+    def _biases_in_shifts(self) -> set[int]:
+        """Biases of layers whose batch norm folds: they are part of its shift."""
+        operations = self._network.trace.operations
+        layers = self._network.folds.values() if self._fold else ()
+        biases = (bias_of(operations[layer]) for layer in layers)
+        return {bias.root for bias in biases if bias is not None}
+
+    def coarse(self) -> frozenset[int]:
+        """Weights whose code has no room for a scale of each channel."""
+        roots = self._network.trace.roots
+        return frozenset(
+            key
+            for key in self._weights
+            if (width := self._weight(self._same.get(key, key), roots[key]).width).quantised
+            and width.code != "grid per channel"
+        )
 
     def unused(self) -> list[str]:
         """Names of floating-point parameters and buffers that are read but never reach the output."""
@@ -152,6 +174,12 @@ class Inventory:
         return mask.expand(-1) if mask.numel() > 1 else mask
 
     def _weight(self, key: int, root: Root) -> Stored:
+        known = _WEIGHED.setdefault(self._network, {})
+        if key not in known:
+            known[key] = self._weigh(key, root)
+        return known[key]
+
+    def _weigh(self, key: int, root: Root) -> Stored:
         liveness = self._network.liveness
         content = root.tensor
         size = root.elements
@@ -208,7 +236,8 @@ class Inventory:
         if root.tensor is not None:
             flat = flat_of(root.tensor)
             active = int(flat.count_nonzero())
-            if not root.parameters:  # made by code: zeros are no values that anybody stores
+            # Zeros that code makes, and tensors of nothing but zeros, are no values to store.
+            if not root.parameters or (role == "values" and active == 0):
                 live = int((flat != 0).logical_and(used).count_nonzero())
             if role == "values" and live > 64:
                 width = width_of(root.tensor, used.expand(flat.numel()))
@@ -244,7 +273,7 @@ class Inventory:
         alive = _over_channels(self._network.liveness.alive(op.outputs[0]))
         each = 2
         if i in folded:
-            each = 0 if bias_of(trace.operations[folded[i]]) is not None else 1
+            each = 1
         live = each * patterns.count(alive, (1, channels) + (1,) * (alive.ndim - 2))
         sources = (trace.roots[value.root].parameters for value in op.inputs[1:])
         return Stored(

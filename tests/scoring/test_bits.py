@@ -168,7 +168,9 @@ def test_one_value_off_the_grid_is_seen() -> None:
     assert measure(values).code != "grid"
 
 
-@pytest.mark.parametrize("whole", [[28, 44, 46, 54, 127], [6, 10, 15], [50, 64, 69, 79, 127]], ids=str)
+@pytest.mark.parametrize(
+    "whole", [[28, 44, 46, 54, 127], [6, 10, 15], [50, 64, 69, 79, 127]], ids=str
+)
 def test_a_few_integers_without_neighbours_are_still_on_their_grid(whole: list[int]) -> None:
     """No two of them differ by 1: the scale is their greatest common divisor, not their smallest gap."""
     assert on_grid(torch.tensor(whole, dtype=torch.float32) * ODD)

@@ -11,7 +11,9 @@ from micronet.scoring.blocks import Mask, cheapest
 
 def blocks(rows: int, columns: int, height: int, width: int, *, seed: int = 0) -> Tensor:
     """Half of the blocks of a matrix, at random, none alike its neighbours by more than chance."""
-    kept = torch.rand(rows // height, columns // width, generator=torch.Generator().manual_seed(seed))
+    kept = torch.rand(
+        rows // height, columns // width, generator=torch.Generator().manual_seed(seed)
+    )
     return (kept < 0.5).repeat_interleave(height, 0).repeat_interleave(width, 1)
 
 

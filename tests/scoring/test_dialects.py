@@ -7,6 +7,7 @@ script with the tool's name, prints the tool's total for every network as JSON.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -24,6 +25,8 @@ from micronet.scoring.rulebook import rule_book
 from micronet.scoring.tally import Tally, tally
 from micronet.scoring.trace import meta_input, trace
 from micronet.scoring.work import work
+from tests.scoring import small
+from tests.scoring.dialect_layers import LAYERS, NOT_REPRODUCED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,13 +135,13 @@ RUN: dict[str, Callable[[nn.Module, Tensor], int]] = {
 
 @cache
 def totals(tool: str) -> dict[str, int]:
-    """What ``tool`` itself says about each network."""
+    """What ``tool`` itself says about each network and layer."""
     ran = subprocess.run(
         [sys.executable, "-W", "ignore", __file__, tool],
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     found: dict[str, int] = json.loads(ran.stdout.splitlines()[-1])
     return found
@@ -178,6 +181,14 @@ def test_enough_architectures_are_compared() -> None:
 def test_a_dialect_gives_its_tools_own_total(tool: str, name: str) -> None:
     difference = DIFFERENCES[tool, name]() if (tool, name) in DIFFERENCES else 0
     assert bill(name, tool).cost.total + difference == totals(tool)[name]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_dialect_prices_single_layers_as_its_tool(tool: str, layer: str) -> None:
+    model, shape = LAYERS[layer]
+    agrees = small.bill(model.eval(), shape, book=tool).cost.total == totals(tool)[layer]
+    assert agrees == ((tool, layer) not in NOT_REPRODUCED)
 
 
 def test_swin_v2_biases_are_what_we_leave_out() -> None:
@@ -226,10 +237,9 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     run = RUN[sys.argv[1]]
-    found = {
-        name: run(in_memory(name), torch.zeros(1, 3, pixels, pixels))
-        for name, pixels in PIXELS.items()
-    }
+    found = {name: run(model.eval(), torch.ones(shape)) for name, (model, shape) in LAYERS.items()}
+    for name, pixels in PIXELS.items():
+        found[name] = run(in_memory(name), torch.zeros(1, 3, pixels, pixels))
     sys.stdout.write(json.dumps(found) + "\n")
 
 

@@ -22,6 +22,7 @@ from micronet.scoring.tally import tally
 from micronet.scoring.trace import meta_input, trace
 from micronet.scoring.tracks import track
 
+# Only where values matter are there any: costs of dense networks are shapes.
 NETWORKS: dict[str, tuple[int, ...]] = {
     "resnet18": (1, 3, 64, 64),
     "googlenet": (1, 3, 64, 64),
@@ -30,20 +31,19 @@ NETWORKS: dict[str, tuple[int, ...]] = {
     "shufflenet_v2_x0_5": (1, 3, 64, 64),
     "squeezenet1_1": (1, 3, 64, 64),
     "swin_t": (1, 3, 64, 64),
-    "convnext_tiny": (1, 3, 64, 64),
     "vit_b_32": (1, 3, 224, 224),
 }
+WITH_VALUES = ("mobilenet_v3_small", "shufflenet_v2_x0_5", "swin_t")
 # dnw-release counts DNW's own networks by their formulas, and no others.
 BOOKS = sorted(set(rule_books()) - {"dnw-release"})
 
 
 @cache
 def network(name: str) -> tuple[nn.Module, Network]:
-    """Built by shapes alone where that is enough: costs of dense networks are shapes."""
     from torchvision import models
 
     torch.manual_seed(0)
-    with warnings.catch_warnings(), torch.device("meta" if name == "vit_b_32" else "cpu"):
+    with warnings.catch_warnings(), torch.device("cpu" if name in WITH_VALUES else "meta"):
         warnings.simplefilter("ignore")
         extra = {"init_weights": False} if name == "googlenet" else {}
         model: nn.Module = models.get_model(name, weights=None, **extra)
@@ -72,13 +72,12 @@ def test_a_bill_adds_up(name: str, book: str) -> None:
     assert len({row.weight.root for row in paid if row.weight}) == len(paid)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", WITH_VALUES)
 def test_nothing_quantised_is_found_in_networks_of_real_numbers(name: str) -> None:
-    model, traced = network(name)
+    _, traced = network(name)
     bill = tally(traced, rule_books()["micronet2019"], [])
     assert [tensor.name for tensor in bill.tensors if tensor.quantised] == []
     assert bill.freebie
-    assert model is not None
 
 
 @pytest.mark.parametrize("name", ["densenet121", "shufflenet_v2_x0_5", "squeezenet1_1", "vit_b_32"])
@@ -102,7 +101,7 @@ def small() -> nn.Module:
         nn.Flatten(),
     )
     with torch.no_grad():
-        model[0].weight[::2, 0] = 0
+        model.get_parameter("0.weight")[::2, 0] = 0
     return model
 
 

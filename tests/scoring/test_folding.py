@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -13,6 +12,9 @@ from torch.nn.utils import parametrize
 
 from micronet.scoring.folding import bias_of, folds, weight_of
 from micronet.scoring.trace import meta_input, trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Model(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from micronet.scoring.kinds import kind_of
 from micronet.scoring.rulebook import KINDS
 from micronet.scoring.trace import meta_input, trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Function(nn.Module):

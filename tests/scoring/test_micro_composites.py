@@ -226,3 +226,24 @@ def test_tied_weights_run_twice_and_are_stored_once() -> None:
     assert found.cost.total == 2 * 64
     assert found.storage_bits == 32 * 64
     assert found.stored == 64
+
+
+def test_a_network_that_normalises_its_own_input() -> None:
+    scale = Run(
+        lambda s, x: s.f(x / torch.tensor([1.0, 2.0, 3.0])[:, None, None]), f=nn.Conv2d(3, 4, 1)
+    )
+    assert bill(scale, (1, 3, 5, 5)).cost.total == 25 * 12
+    # a division counts as a multiplication: 3 numbers at 25 places
+    assert bill(scale, (1, 3, 5, 5), book="micronet2019").cost.multiplications == 25 * 12 + 75
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_constant_made_in_place_of_two_parameters_stores_both(device: str) -> None:
+    def run(s: Run, x: Tensor) -> Tensor:  # 4 rows, each 5 times, plus 5 rows, all 4 times
+        return x + s.a.repeat_interleave(5, 0).add_(s.b.repeat(4, 1))  # type: ignore[operator]
+
+    with torch.device(device):
+        model = Run(run, a=torch.rand(4, 8), b=torch.rand(5, 8))
+    # the sum as it is used, or the two that it is made of
+    stored = bill(model, (2, 20, 8), book="micronet2019").tensors
+    assert sum(tensor.live for tensor in stored) in (160, 32 + 40)

@@ -35,7 +35,7 @@ def test_compressing_keeps_the_pattern_and_no_dimension_that_does_not_vary(
 def test_a_compressed_pattern_does_not_share_memory_with_the_mask() -> None:
     mask = torch.tensor([True, False])
     small = patterns.compress(mask)
-    mask.fill_(True)
+    mask[:] = True
     assert small.tolist() == [True, False]
 
 

@@ -122,7 +122,10 @@ def test_the_hash_of_an_edition_covers_the_books_below_it(tmp_path: Path) -> Non
 
 def test_a_kind_may_be_priced_anew(tmp_path: Path) -> None:
     write(tmp_path, "macs", MACS)
-    text = '\nname = "b"\nbased_on = "macs"\ntitle = "t"\nsource = "s"\n[kinds]\nsoftmax = { result = 3, row = -1 }\n'
+    text = (
+        'name = "b"\nbased_on = "macs"\ntitle = "t"\nsource = "s"\n'
+        "[kinds]\nsoftmax = { result = 3, row = -1 }\n"
+    )
     book = load(write(tmp_path, "b", text))
     assert (book.kinds or {})["softmax"] == KindPrice(result=3, row=-1)
     assert (book.kinds or {})["convolution"] == KindPrice(product=1)
@@ -178,13 +181,13 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
 
 def test_an_act_without_a_price_is_an_error_and_not_free(tmp_path: Path) -> None:
     text = broken(PAGE, "transcendental = { other = 1 }", "#")
-    with pytest.raises(MicronetError, match="transcendental.*no price.*empty table"):
+    with pytest.raises(MicronetError, match=r"transcendental.*no price.*empty table"):
         load(write(tmp_path, "micronet2019", text))
 
 
 def test_a_kind_neither_priced_nor_free_is_an_error(tmp_path: Path) -> None:
     text = broken(MACS, '"max_pool", ', "")
-    with pytest.raises(MicronetError, match="max_pool.*no price and is not listed under free"):
+    with pytest.raises(MicronetError, match=r"max_pool.*no price and is not listed under free"):
         load(write(tmp_path, "macs", text))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ from tests.scoring.bills import bill, edges
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Forward = Callable[["Model", Tensor], Tensor]
+Forward = Callable[[Any, Tensor], Tensor]
 
 
 class Model(nn.Module):
@@ -116,24 +116,24 @@ def test_zeros_scattered_over_a_channels_last_weight_cost_the_same() -> None:
 # --- one tensor, used in many ways ----------------------------------------------------------------
 
 
-def copied(model: Model, x: Tensor) -> Tensor:
-    return x @ model.w.t().contiguous()  # type: ignore[union-attr,operator]
+def copied(model: Any, x: Tensor) -> Any:
+    return x @ model.w.t().contiguous()
 
 
 SAME_WEIGHT: dict[str, Forward] = {
     "as it is": lambda m, x: F.linear(x, m.w),
-    "transposed view": lambda m, x: x @ m.w.t(),  # type: ignore[operator,union-attr]
+    "transposed view": lambda m, x: x @ m.w.t(),
     "transposed copy": copied,
-    "reshaped": lambda m, x: F.linear(x, m.w.view(2, 16).view(4, 8)),  # type: ignore[operator,union-attr]
-    "clone": lambda m, x: F.linear(x, m.w.clone()),  # type: ignore[operator,union-attr]
+    "reshaped": lambda m, x: F.linear(x, m.w.view(2, 16).view(4, 8)),
+    "clone": lambda m, x: F.linear(x, m.w.clone()),
     "in two slices": lambda m, x: torch.cat(
-        [F.linear(x, m.w[:2]), F.linear(x, m.w[2:])],  # type: ignore[index]
+        [F.linear(x, m.w[:2]), F.linear(x, m.w[2:])],
         1,
     ),
     "twice": lambda m, x: F.linear(x, m.w) + F.linear(x, m.w),
     "one by one kernel": lambda m, x: F.conv2d(
         x[:, :, None, None],
-        m.w[:, :, None, None],  # type: ignore[index]
+        m.w[:, :, None, None],
     ),
 }
 
@@ -147,28 +147,30 @@ def test_a_weight_is_stored_once_with_its_zeros_left_out(forward: Forward) -> No
 
 
 def test_an_unread_part_of_a_parameter_is_not_stored() -> None:
-    model = Model(lambda m, x: F.linear(x, m.w[:, :8]), w=real(4, 20))  # type: ignore[index]
+    model = Model(lambda m, x: F.linear(x, m.w[:, :8]), w=real(4, 20))
     found = bill(model, (1, 8))
     assert found.storage_by == {"values": 16 * 4 * 8}
     assert edges(found) == (80, 80, 32)
 
 
 def test_a_copied_slice_stores_no_more_than_its_source() -> None:
-    model = Model(lambda m, x: F.linear(x, m.w[:, ::2].contiguous()), w=real(4, 16))  # type: ignore[index]
+    model = Model(lambda m, x: F.linear(x, m.w[:, ::2].contiguous()), w=real(4, 16))
     assert stored(model, 1, 8) == {"values": 16 * 4 * 16}  # conservative: all of the source
 
 
-def test_an_expanded_kernel_is_stored_once() -> None:
-    for spread in (lambda w: w.expand(4, 1, 3, 3), lambda w: w.repeat(4, 1, 1, 1)):
-        model = Model(lambda m, x, f=spread: F.conv2d(x, f(m.w), groups=4), w=real(1, 1, 3, 3))  # type: ignore[misc]
-        found = bill(model, (1, 4, 8, 8))
-        assert found.storage_by == {"values": 16 * 9}
-        assert edges(found) == (9, 9, 9)
+@pytest.mark.parametrize("spread", [Tensor.expand, Tensor.repeat], ids=["expand", "repeat"])
+def test_a_kernel_used_for_every_channel_is_stored_once(spread: Callable[..., Tensor]) -> None:
+    model = Model(lambda m, x: F.conv2d(x, spread(m.w, 4, 1, 3, 3), groups=4), w=real(1, 1, 3, 3))
+    if spread is Tensor.repeat:
+        model.run = lambda m, x: F.conv2d(x, spread(m.w, 4, 1, 1, 1), groups=4)
+    found = bill(model, (1, 4, 8, 8))
+    assert found.storage_by == {"values": 16 * 9}
+    assert edges(found) == (9, 9, 9)
 
 
 def test_a_concatenated_weight_is_its_parts_with_their_own_zeros() -> None:
     query = without(real(4, 8), *range(0, 32, 3))  # 11 zeros
-    model = Model(lambda m, x: F.linear(x, torch.cat([m.q, m.k])), q=query, k=real(4, 8, seed=1))  # type: ignore[list-item]
+    model = Model(lambda m, x: F.linear(x, torch.cat([m.q, m.k])), q=query, k=real(4, 8, seed=1))
     found = bill(model, (1, 8))
     assert found.storage_by == {"values": 16 * (21 + 32), "bitmask": 32}
     assert edges(found) == (64, 53, 53)
@@ -177,14 +179,14 @@ def test_a_concatenated_weight_is_its_parts_with_their_own_zeros() -> None:
 def test_parameters_that_share_one_storage_are_each_stored() -> None:
     """12 + 12 values in one storage; 10 and 8 of them not zero; one bit of mask for each of the 24."""
     whole = without(real(24), 0, 5, 12, 16, 20, 23)
-    model = Model(lambda m, x: x @ m.b @ m.a, a=whole[:12].view(3, 4), b=whole[12:].view(4, 3))  # type: ignore[operator]
+    model = Model(lambda m, x: x @ m.b @ m.a, a=whole[:12].view(3, 4), b=whole[12:].view(4, 3))
     found = bill(model, (1, 4))
     assert found.storage_by == {"values": 16 * 18, "bitmask": 24}
     assert edges(found) == (24, 18, 18)
 
 
 def test_tied_embedding_and_softmax_are_one_table() -> None:
-    model = Model(lambda m, x: F.linear(F.embedding(x, m.e), m.e), e=real(10, 4))  # type: ignore[arg-type]
+    model = Model(lambda m, x: F.linear(F.embedding(x, m.e), m.e), e=real(10, 4))
     assert stored(model, 1, 3, dtype="int64") == {"values": 16 * 40}
 
 
@@ -199,7 +201,7 @@ def test_a_parametrised_weight_called_twice_is_stored_once() -> None:
     linear = nn.Linear(8, 8, bias=False)
     parametrize.register_parametrization(linear, "weight", Half())
     once = bill(linear, (1, 8))
-    twice = bill(Model(lambda m, x: m.l(F.relu(m.l(x))), l=linear), (1, 8))  # type: ignore[operator]
+    twice = bill(Model(lambda m, x: m.l(F.relu(m.l(x))), l=linear), (1, 8))
     assert once.storage_by == {"values": 16 * 32}  # the odd columns, dense
     # The second call reads relu(first), all 8 channels: 32 edges; rows are all live; columns 1, 3, 5, 7.
     assert twice.storage_by == once.storage_by
@@ -224,7 +226,7 @@ def test_a_bias_is_stored_for_live_channels_only() -> None:
     ("layers", "expected"),
     [
         ([nn.Conv2d(3, 4, 1, bias=False), nn.BatchNorm2d(4)], {"normalisation": 16 * 4}),
-        ([nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)], {"bias": 16 * 4}),
+        ([nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)], {"normalisation": 16 * 4}),
         ([nn.Conv2d(3, 4, 1), nn.ReLU(), nn.BatchNorm2d(4)], {"bias": 64, "normalisation": 128}),
         ([nn.BatchNorm2d(3), nn.Conv2d(3, 4, 1, bias=False)], {"normalisation": 16 * 2 * 3}),
         (
@@ -233,7 +235,7 @@ def test_a_bias_is_stored_for_live_channels_only() -> None:
         ),
         ([nn.Conv2d(3, 4, 1, bias=False), nn.GroupNorm(2, 4)], {"normalisation": 16 * 2 * 4}),
     ],
-    ids=["folded", "joins the bias", "not folded", "before", "statistics only", "group norm"],
+    ids=["folded", "the bias joins the shift", "not folded", "before", "statistics only", "group norm"],
 )
 def test_a_norm_is_one_number_a_channel_where_it_folds_and_two_elsewhere(
     layers: list[nn.Module], expected: Mapping[str, int]
@@ -250,22 +252,21 @@ def test_a_norm_is_one_number_a_channel_where_it_folds_and_two_elsewhere(
 def test_a_table_looked_up_by_a_constant_index_is_stored_once() -> None:
     """Relative position bias: 9 numbers, spread over a 5×5 matrix."""
     index = torch.arange(5)[:, None] - torch.arange(5)[None, :] + 4
-    model = Model(lambda m, x: x + m.table[m.index], table=real(9), index=index)  # type: ignore[index]
+    model = Model(lambda m, x: x + m.table[m.index], table=real(9), index=index)
     assert stored(model, 1, 5, 5) == {"values": 16 * 9}
 
 
 def test_a_buffer_used_as_a_weight_is_stored() -> None:
-    model = nn.Module()
+    model = Model(lambda m, x: F.conv2d(x, m.kernel))
     model.register_buffer("kernel", real(1, 1, 3, 3))
-    model.forward = lambda x: F.conv2d(x, model.kernel)  # type: ignore[method-assign,assignment]
     assert stored(model, 1, 1, 8, 8) == {"values": 16 * 9}
 
 
 def test_an_integer_weight_is_stored_at_its_own_width() -> None:
-    weight = torch.arange(-16, 16).view(8, 4)  # −16…15 are 5 bits; the zero is in a mask or not
-    model = Model(lambda m, x: x @ m.w, w=weight)  # type: ignore[operator]
+    weight = torch.arange(-16, 16).view(8, 4)  # −16…15 are 5 bits; one zero is not worth a mask
+    model = Model(lambda m, x: x @ m.w, w=weight)
     found = stored(model, 1, 8, dtype="int64")
-    assert found == {"values": 32 * 5} or found == {"values": 31 * 5, "bitmask": 32}
+    assert found == {"values": 32 * 5}
 
 
 def test_running_statistics_alone_and_unused_parameters_are_not_stored() -> None:
@@ -274,9 +275,9 @@ def test_running_statistics_alone_and_unused_parameters_are_not_stored() -> None
 
 
 def test_what_is_read_and_never_reaches_the_output_is_named() -> None:
-    def forward(model: Model, x: Tensor) -> Tensor:
-        F.linear(x, model.aside)  # type: ignore[arg-type]
-        return F.linear(x, model.w)  # type: ignore[arg-type]
+    def forward(model: Any, x: Tensor) -> Tensor:
+        F.linear(x, model.aside)
+        return F.linear(x, model.w)
 
     model = Model(forward, w=real(4, 8), aside=real(4, 8))
     network = Network(trace(model, [meta_input((1, 8))]))
@@ -305,7 +306,7 @@ def widths(model: nn.Module, *shape: int) -> list[int]:
         (Model(lambda m, x: F.conv2d(x, m.w), w=int8(16, 3, 3, 3)), (1, 3, 8, 8)),
         (Model(lambda m, x: F.conv2d(x, m.w, groups=32), w=int8(32, 1, 3, 3)), (1, 32, 8, 8)),
         (Model(lambda m, x: F.linear(x, m.w), w=int8(64, 128)), (1, 128)),
-        (Model(lambda m, x: x @ m.w, w=int8(128, 64, axis=1)), (1, 128)),  # type: ignore[operator]
+        (Model(lambda m, x: x @ m.w, w=int8(128, 64, axis=1)), (1, 128)),
         (
             Model(lambda m, x: F.conv_transpose2d(x, m.w), w=int8(8, 16, 3, 3, axis=1)),
             (1, 8, 8, 8),
@@ -369,10 +370,10 @@ def test_a_dead_layer_leaves_the_freebie_to_the_others() -> None:
 def test_a_mask_made_by_code_leaves_the_freebie_to_the_weights() -> None:
     """Swin's mask of 0 and −100 is no quantised weight."""
 
-    def forward(model: Model, x: Tensor) -> Tensor:
+    def forward(model: Any, x: Tensor) -> Tensor:
         mask = torch.zeros(16, 16)
         mask[:8, 8:] = -100
-        return F.linear(x, model.w) + mask  # type: ignore[arg-type]
+        return F.linear(x, model.w) + mask
 
     assert freebie(Model(forward, w=real(16, 16)), 1, 16, 16)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from micronet.scoring.network import Network
 from micronet.scoring.trace import meta_input, trace
 from micronet.scoring.transient import Transient, peak
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Function(nn.Module):

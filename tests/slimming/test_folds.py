@@ -198,10 +198,6 @@ LEFT: dict[str, tuple[Callable[[], Own], str]] = {
         lambda: Own(lambda n, x: n.norm(n.layer(x)), Deaf(6, 6, 3, bias=False)),
         "layer runs code of its own that adds no bias",
     ),
-    "quantised weight": (
-        lambda: Own(lambda n, x: n.norm(n.layer(x)), quantised()),
-        "folding it would change the storage of layer from",
-    ),
 }
 
 
@@ -216,3 +212,10 @@ def test_a_norm_that_cannot_go_is_left_with_its_reason(
     plan = plan_of(model.eval(), IMAGE)
     assert plan.folds == ()
     assert [reason in left.reason for left in plan.left] == [True]
+
+
+def test_a_weight_on_one_grid_takes_no_scale_for_each_channel() -> None:
+    """The counter prices that norm as an operation of its own, so there is nothing to fold."""
+    model = Own(lambda n, x: n.norm(n.layer(x)), quantised())
+    plan = plan_of(model.eval(), IMAGE)
+    assert (plan.folds, plan.left) == ((), ())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from micronet.scoring import patterns
-from micronet.scoring.liveness.rule import Patterns, Rule
+from micronet.scoring.liveness.rule import Patterns, Rule, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,9 +189,9 @@ def backward(op: Operation, nonzero: Patterns, reached: Sequence[Tensor]) -> lis
     if found is None:
         found = _backward_computed(op, source, weight, out)
     if conv.bias is not None:
-        dims = [dim for dim in range(out.ndim) if dim != 1 and out.shape[dim] > 1]
-        bias = patterns.any_over(out, dims, keepdim=True) if dims else out
-        found.append(bias.reshape(-1))
+        dims = [dim for dim in range(out.ndim) if dim != 1]
+        needed = out & nonzero(op.outputs[0])  # the zero bias of a dead row is no value
+        found.append(spread(needed, dims).reshape(-1))
     return found
 
 

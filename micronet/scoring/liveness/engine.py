@@ -30,6 +30,11 @@ class Liveness:
     used: Mapping[int, Tensor | None]
     """By root: elements that reach the output through partners that can be nonzero (flat)."""
 
+    def can_be_nonzero(self, value: Value) -> Tensor:
+        """Elements of any value that can be nonzero."""
+        known = self.nonzero.get(id(value))
+        return patterns.everything(value.shape) if known is None else known
+
     def alive(self, value: Value) -> Tensor:
         """Elements of a dynamic value that can be nonzero and reach the output."""
         reached = self.reached.get(id(value))

@@ -88,7 +88,8 @@ def backward(op: Operation, nonzero: Patterns, reached: Sequence[Tensor]) -> lis
         to_left = to_left.squeeze(0)
     found = [to_left, to_right]
     if bias is not None:
-        found.insert(0, patterns.reduce_to(reached[0], bias.shape))
+        needed = reached[0] & nonzero(op.outputs[0])  # the zero bias of a dead row is no value
+        found.insert(0, patterns.reduce_to(needed, bias.shape))
     return found
 
 

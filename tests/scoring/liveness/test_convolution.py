@@ -78,7 +78,7 @@ def test_other_numbers_of_dimensions() -> None:
 # --- geometry by hand -----------------------------------------------------------------------------
 
 
-def geometry(kernel: int, size: int, **how: int) -> tuple[list[bool], list[bool], list[bool]]:
+def geometry(kernel: int, size: int, **how: Any) -> tuple[list[bool], list[bool], list[bool]]:
     operations = trace(
         Masked(
             lambda x: F.conv1d(x, torch.ones(1, 1, kernel), **how),
@@ -92,43 +92,32 @@ def geometry(kernel: int, size: int, **how: int) -> tuple[list[bool], list[bool]
 
 
 @pytest.mark.parametrize(
-    ("kernel", "size", "how", "used", "all_outputs", "all_inputs"),
+    ("kernel", "size", "how", "expected"),
     [
-        (3, 4, {}, [1, 1, 1], [1, 1, 1], [0, 0, 0]),  # 2 outputs; no tap meets all 4 inputs
-        (3, 4, {"padding": 1}, [1, 1, 1], [0, 1, 0], [0, 1, 0]),  # the middle tap meets everything
-        (1, 4, {}, [1], [1], [1]),
-        (1, 4, {"stride": 2}, [1], [1], [0]),
-        (3, 1, {"padding": 1}, [0, 1, 0], [0, 1, 0], [0, 1, 0]),  # outer taps meet only padding
-        (
-            3,
-            2,
-            {"padding": 1, "stride": 2},
-            [0, 1, 1],
-            [0, 1, 1],
-            [0, 0, 0],
-        ),  # one output, at −1, 0, 1
-        (1, 2, {"padding": 1}, [1], [0], [1]),
+        (3, 4, {}, ([1, 1, 1], [1, 1, 1], [0, 0, 0])),  # 2 outputs; no tap meets all 4 inputs
+        (3, 4, {"padding": 1}, ([1, 1, 1], [0, 1, 0], [0, 1, 0])),  # the middle tap meets all
+        (1, 4, {}, ([1], [1], [1])),
+        (1, 4, {"stride": 2}, ([1], [1], [0])),
+        (3, 1, {"padding": 1}, ([0, 1, 0], [0, 1, 0], [0, 1, 0])),  # the others meet only padding
+        (3, 2, {"padding": 1, "stride": 2}, ([0, 1, 1], [0, 1, 1], [0, 0, 0])),  # reads −1, 0, 1
+        (1, 2, {"padding": 1}, ([1], [0], [1])),
     ],
 )
 def test_which_taps_meet_what(
-    kernel: int,
-    size: int,
-    how: dict[str, int],
-    used: list[int],
-    all_outputs: list[int],
-    all_inputs: list[int],
+    kernel: int, size: int, how: dict[str, int], expected: tuple[list[int], list[int], list[int]]
 ) -> None:
-    expected = tuple([bool(tap) for tap in row] for row in (used, all_outputs, all_inputs))
+    """Taps that meet any input; that meet one at every output; that meet every input."""
     assert geometry(kernel, size, **how) == expected
 
 
 @pytest.mark.parametrize("transposed", [False, True], ids=["plain", "transposed"])
 def test_grouping_a_weight_and_back(transposed: bool) -> None:
     weight = sparse(4, 3, 2, 2) != 0
-    if transposed:
-        forward = lambda x: F.conv_transpose2d(x, weight.float(), groups=2)  # noqa: E731
-    else:
-        forward = lambda x: F.conv2d(x, weight.float(), groups=2)  # noqa: E731
+    convolve = F.conv_transpose2d if transposed else F.conv2d
+
+    def forward(x: Tensor) -> Tensor:
+        return convolve(x, weight.float(), groups=2)
+
     channels = 4 if transposed else 6
     result = forward(torch.zeros(1, channels, 3, 3))
     operations = trace(

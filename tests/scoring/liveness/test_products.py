@@ -20,11 +20,11 @@ MATRICES: dict[str, Function] = {
     "bias beside a product": lambda x: torch.addmm(BIAS, x, W, beta=2, alpha=3),
     "times a vector": lambda x: x @ W[:, 0],
     "dot product": lambda x: x[0] @ x[1].roll(1, 0),
-    "two activations": lambda x: x @ x.t(),
+    "two activations": lambda x: x[:, :2] @ x[:, 2:].t(),
     "activation in the sum": lambda x: torch.addmm(x[:, :3], x, W),
 }  # fmt: skip
 BATCHES: dict[str, Function] = {
-    "batched": lambda x: x @ x.transpose(1, 2),
+    "batched": lambda x: x[:, :1] @ x[:, 1:].transpose(1, 2),
     "batched with a constant": lambda x: x @ W.expand(2, 4, 3),
     "baddbmm": lambda x: torch.baddbmm(x[:, :, :3], x, W.expand(2, 4, 3)),
     "tokens": lambda x: F.linear(x, W.t(), BIAS),
