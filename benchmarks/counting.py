@@ -36,7 +36,9 @@ def run(tool: str, models: Sequence[str], repeats: int) -> list[Row]:
     """Measure one tool; an empty list, and a word on stderr, if it cannot run here."""
     with tempfile.TemporaryDirectory() as folder:
         extra: list[str] = []
-        if tool == "ultralytics-thop":  # it calls itself `thop` too, so it lives in a folder of its own
+        if (
+            tool == "ultralytics-thop"
+        ):  # it calls itself `thop` too, so it lives in a folder of its own
             if not _install("ultralytics-thop", folder):
                 print(f"{tool}: could not be installed, left out", file=sys.stderr)
                 return []
@@ -52,7 +54,17 @@ def run(tool: str, models: Sequence[str], repeats: int) -> list[Row]:
 
 
 def _install(package: str, folder: str) -> bool:
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, package]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        folder,
+        package,
+    ]
     return subprocess.run(pip, check=False, capture_output=True).returncode == 0
 
 
@@ -80,10 +92,14 @@ def times(found: Found, tools: Sequence[str], models: Sequence[str]) -> list[str
     lines = ["| model | " + " | ".join(tools) + " |", "|---|" + "--:|" * len(tools)]
     for model in models:
         cells = [seconds(found.get((tool, model))) for tool in tools]
-        lines.append(f"| {model} | " + " | ".join("–" if s is None else f"{s:.3f}" for s in cells) + " |")
+        lines.append(
+            f"| {model} | " + " | ".join("–" if s is None else f"{s:.3f}" for s in cells) + " |"
+        )
     sums, ratios = [], []
     for tool in tools:
-        pairs = [(seconds(found.get((tool, m))), seconds(found.get(("micronet", m)))) for m in models]
+        pairs = [
+            (seconds(found.get((tool, m))), seconds(found.get(("micronet", m)))) for m in models
+        ]
         both = [(theirs, ours) for theirs, ours in pairs if theirs and ours]
         complete = len(both) == len(models)
         sums.append(f"{sum(theirs for theirs, _ in both):.3f}" if complete else "–")
@@ -116,10 +132,9 @@ def totals(found: Found, tools: Sequence[str], models: Sequence[str]) -> list[st
 
 
 def phases(found: Found, models: Sequence[str]) -> list[str]:
-    """What micronet does beyond counting, in seconds and in forward passes."""
+    """Seconds; liveness + bits in forward passes; extra memory of everything together."""
     lines = [
-        "| model | first count | count | liveness | bits | bill | liveness + bits, in forward passes "
-        "| memory of all, MiB |",
+        "| model | first count | count | liveness | bits | bill | passes | MiB |",
         "|---|" + "--:|" * 7,
     ]
     for model in models:
@@ -137,7 +152,9 @@ def phases(found: Found, models: Sequence[str]) -> list[str]:
 
 def main() -> None:
     """Run every tool, print the tables, write the raw rows."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--models", nargs="+", default=list(zoo.MODELS), metavar="NAME")
     parser.add_argument("--tools", nargs="+", default=TOOLS, choices=TOOLS, metavar="TOOL")
     parser.add_argument("--repeats", type=int, default=5, help="counts after the first (median)")

@@ -61,7 +61,9 @@ def build() -> nn.Module:
 def expected() -> int:
     """Multiply-accumulates: each weight of a linear layer once a token, and attention's two products."""
     weights = LAYERS * (4 * WIDTH * WIDTH + 3 * WIDTH * HIDDEN) + WIDTH * WORDS
-    attention = LAYERS * 2 * TOKENS * TOKENS * WIDTH  # query · key and weight · value, over all heads
+    attention = (
+        LAYERS * 2 * TOKENS * TOKENS * WIDTH
+    )  # query · key and weight · value, over all heads
     return TOKENS * weights + attention
 
 
@@ -85,7 +87,9 @@ def main() -> int:
     print(f"parameters          {parameters:,}")
     print(f"multiply-adds       {int(total):,}  formula {expected():,}")
     print(f"seconds             {built - start:.2f} to build, {counted - built:.2f} to count")
-    print(f"peak memory         {peak / _GIBIBYTE:.2f} GiB, {before / _GIBIBYTE:.2f} before building")
+    print(
+        f"peak memory         {peak / _GIBIBYTE:.2f} GiB, {before / _GIBIBYTE:.2f} before building"
+    )
     print(f"\n{machine.describe()}")
     return int(total != expected())
 

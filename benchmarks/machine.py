@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Self
 
 _PACKAGES = ("torch", "torchvision", "fvcore", "thop")
 
@@ -43,10 +44,12 @@ class Peak:
     after a big one shows as 0.
     """
 
-    def __enter__(self) -> Peak:
+    def __enter__(self) -> Self:
         self.extra_bytes = 0
         with suppress(OSError, AttributeError):
-            ctypes.CDLL("libc.so.6").malloc_trim(0)  # freed memory that is kept would hide new memory
+            ctypes.CDLL("libc.so.6").malloc_trim(
+                0
+            )  # freed memory that is kept would hide new memory
         with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")
         self._before = _resident("VmRSS")

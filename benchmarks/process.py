@@ -48,7 +48,9 @@ def seconds(command: list[str]) -> float:
 
 def main() -> None:
     """One round that is not measured, then ``--repeats`` rounds; medians and the median of ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
     rounds = [[seconds(command) for command in COMMANDS.values()] for _ in range(repeats + 1)][1:]

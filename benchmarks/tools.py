@@ -13,6 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,21 +28,34 @@ Counter = Callable[[Any, Any], tuple[Phases, int]]
 DIALECTS = ("fvcore", "thop", "torch")
 
 
-def _micronet(model: Any, given: Any) -> tuple[Phases, int]:
-    """Multiply-accumulates; then, beyond what peers do, liveness, widths and masks, the whole bill."""
+def _traced(model: Any, given: Any) -> Any:
     from micronet.scoring.network import Network
+    from micronet.scoring.trace import meta_input, trace
+
+    dtype = str(given.dtype).removeprefix("torch.")
+    return Network(trace(model, [meta_input(given.shape, dtype)]))
+
+
+def _micronet_count(model: Any, given: Any) -> tuple[Phases, int]:
+    """Multiply-accumulates, as peers count them: zeros too."""
+    from micronet.scoring.work import work
+
+    return _timed(
+        lambda: sum(entry.products for entry in work(_traced(model, given), "stored", fold=False))
+    )
+
+
+def _micronet(model: Any, given: Any) -> tuple[Phases, int]:
+    """The count, and what peers do not do: liveness, widths and masks, the whole bill under macs."""
     from micronet.scoring.rulebook import rule_book
     from micronet.scoring.tally import tally
-    from micronet.scoring.trace import meta_input, trace
     from micronet.scoring.work import work
 
     clock = [time.perf_counter()]
-    network = Network(trace(model, [meta_input(given.shape, str(given.dtype).removeprefix("torch."))]))
+    network = _traced(model, given)
     total = sum(entry.products for entry in work(network, "stored", fold=False))
     clock.append(time.perf_counter())
-    if _COUNT_ONLY:
-        return {"count": clock[1] - clock[0]}, total
-    assert network.liveness  # noqa: S101  # found when asked for
+    _ = network.liveness  # found when asked for
     clock.append(time.perf_counter())
     network.tensors(fold=False)
     clock.append(time.perf_counter())
@@ -49,17 +63,15 @@ def _micronet(model: Any, given: Any) -> tuple[Phases, int]:
     clock.append(time.perf_counter())
     if bill.cost.total != total:
         sys.exit(f"the bill says {bill.cost.total}, the products are {total}")
-    names = ("count", "liveness", "bits", "bill")
-    return dict(zip(names, (b - a for a, b in zip(clock, clock[1:], strict=False)), strict=True)), total
+    lengths = (end - start for start, end in pairwise(clock))
+    return dict(zip(("count", "liveness", "bits", "bill"), lengths, strict=True)), total
 
 
 def _dialects(model: Any, given: Any) -> dict[str, int]:
-    from micronet.scoring.network import Network
     from micronet.scoring.rulebook import rule_book
     from micronet.scoring.tally import tally
-    from micronet.scoring.trace import meta_input, trace
 
-    network = Network(trace(model, [meta_input(given.shape, str(given.dtype).removeprefix("torch."))]))
+    network = _traced(model, given)
     return {name: int(tally(network, rule_book(name)).cost.total) for name in DIALECTS}
 
 
@@ -74,7 +86,7 @@ def _fvcore(model: Any, given: Any) -> tuple[Phases, int]:
 
     def count() -> float:
         analysis = FlopCountAnalysis(model, (given,))
-        total = analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).total()
+        total = analysis.unsupported_ops_warnings(enabled=False).total()
         return float(total)
 
     return _timed(count)
@@ -113,23 +125,19 @@ COUNTERS: dict[str, Counter] = {
     "torch-meta": _torch,
     "forward": _forward,
 }
-_COUNT_ONLY = False
 
 
 def measure(tool: str, name: str, repeats: int) -> dict[str, Any]:
     """First count (its time, its memory), then the median of ``repeats`` more."""
     import torch
 
-    global _COUNT_ONLY  # noqa: PLW0603  # the memory of counting alone is asked for once
     device = torch.device("meta" if tool == "torch-meta" else "cpu")
     with device:
         model = zoo.build(name)
     given = zoo.sample(name, device.type)
     counter = COUNTERS[tool]
-    _COUNT_ONLY = True
     with Peak() as memory:
-        first, total = counter(model, given)
-    _COUNT_ONLY = False
+        first, total = (_micronet_count if tool == "micronet" else counter)(model, given)
     with Peak() as whole:
         counter(model, given)
     runs = [counter(model, given)[0] for _ in range(repeats)]

@@ -31,7 +31,9 @@ class LanguageModel(nn.Module):
 
 def tiny() -> nn.Module:
     """What every tool counts first, so that late imports are nobody's cost."""
-    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 4))
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 4)
+    )
 
 
 def build(name: str) -> nn.Module:
@@ -52,7 +54,8 @@ def build(name: str) -> nn.Module:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1 and not parameter.is_meta:
-                parameter[parameter == 0] = 0.01
+                zeros = parameter == 0
+                parameter[zeros] = torch.randn(int(zeros.count_nonzero())) * 0.01
     return model.eval()
 
 

@@ -78,19 +78,22 @@ def waterfall_table(steps: Sequence[Row]) -> Table:
 
 
 def second_opinion_table(opinions: Sequence[Row]) -> Table:
-    """Another counter's total, ours, and every difference between them by name."""
+    """Our count, every difference by name, and the other counter's total that they lead to."""
     table = plain_table("second opinion")
     table.add_column("tool", no_wrap=True)
     table.add_column("", no_wrap=True)
     for title in ("times", "each", "operations"):
         table.add_column(title, justify="right", no_wrap=True)
     for opinion in opinions:
-        table.add_row(opinion["tool"], "its total", "", "", numbers.count(opinion["total"]))
+        if "total" not in opinion:
+            table.add_row(opinion["tool"], opinion["note"], "", "", numbers.UNKNOWN)
+            continue
+        table.add_row(opinion["tool"], "ours", "", "", numbers.count(opinion["ours"]))
         for part in opinion["difference"]:
             times, each = part["count"], part["each"]
             row = (numbers.count(times), numbers.count(each), numbers.count(times * each))
             table.add_row("", part["name"], *row)
-        table.add_row("", "ours", "", "", numbers.count(opinion["ours"]))
+        table.add_row("", "its total", "", "", numbers.count(opinion["total"]))
     return table
 
 

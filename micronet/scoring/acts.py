@@ -253,6 +253,18 @@ def _interpolate(op: Operation, results: int) -> dict[str, int]:
     return {"multiply": taps * results, "add": (taps - 1) * results}
 
 
+def _sampled_grid(op: Operation, results: int) -> dict[str, int]:
+    """Bilinear, a position: 2 coordinates (a·x + b), 2 floors, 4 distances, 4 weights; then 4 taps."""
+    if op.args[2] != 0:  # nearest: a look-up
+        return {}
+    positions = results // op.inputs[0].shape[1]
+    return {
+        "multiply": 4 * results + 6 * positions,
+        "add": 3 * results + 6 * positions,
+        "compare": 2 * positions,
+    }
+
+
 def _cumulative(op: Operation, results: int) -> dict[str, int]:
     n = op.inputs[0].shape[int(op.args[1])]
     return {"add": results - results // n}
@@ -292,5 +304,6 @@ _HANDLERS: Mapping[str, Callable[[Operation, int], dict[str, int]]] = {
     "adaptive_max_pool2d": _adaptive_max,
     "adaptive_max_pool3d": _adaptive_max,
     "cumsum": _cumulative,
+    "grid_sampler_2d": _sampled_grid,
     **dict.fromkeys(_INTERPOLATION_TAPS, _interpolate),
 }

@@ -46,7 +46,7 @@ def kind_of(op: Operation) -> str | None:
         return "adaptive_average_pool"
     if "max_pool" in op.name:
         return "max_pool"
-    if op.name.startswith("upsample"):
+    if op.name.startswith(("upsample", "grid_sampler")):
         return "upsample_linear"
     if op.name in REDUCTIONS:
         return "reduction"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from micronet.scoring import channels, folding, patterns
 from micronet.scoring.facts import Facts
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from micronet.scoring.ir import Operation, Trace, Value
-
-Edges = Literal["stored", "active", "live"]
+    from micronet.scoring.rulebook import Edges
 
 
 class Network(Facts):
@@ -62,6 +61,7 @@ class Network(Facts):
         shape = output.shape
         alive = self.liveness.alive(output)
         if op.name in ("add", "sub", "mul", "div", "rsub") and len(op.inputs) > 1:
-            for value in op.inputs:  # one operand that is always zero: nothing to compute
+            factors = op.inputs[:1] if op.name == "div" else op.inputs
+            for value in factors:  # one operand that is always zero: nothing to compute
                 alive = alive & patterns.pad_dims(self.liveness.can_be_nonzero(value), len(shape))
         return channels.count(alive, shape, self.axes[id(output)])

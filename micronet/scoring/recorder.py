@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -230,6 +231,15 @@ class Recorder(TorchDispatchMode):
             self._append(operation[0], signature.name, operation[1], found, new, inplace=True)
         else:
             truths = _tensors(result)
+            if not truths:  # without content, the root itself becomes what was computed into it
+                for key in {storage_key(target) for target in targets} & set(self._roots):
+                    root = self._roots[key]
+                    self._roots[key] = replace(
+                        root,
+                        parameters=root.parameters | parameters,
+                        derived=True,
+                        moved_from=frozenset(),
+                    )
             new = tuple(
                 self._new_constant(truth, known=bool(truths), parameters=parameters)
                 for truth in (truths or targets)[: len(targets)]

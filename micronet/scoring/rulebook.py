@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from micronet.scoring.tables import Table, pick, read
 from micronet.shelf import folder
@@ -36,9 +36,11 @@ KINDS = (
     "upsample_linear other"
 ).split()
 _UNITS = ("operations", "multiply-accumulates", "flops")
-_EDGES = ("stored", "active", "live")
 _DOT_ADDITIONS = ("one less", "as many", "none")
 _STORAGE = ("challenge", "learned numbers")
+
+
+Edges = Literal["stored", "active", "live"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class RuleBook:
     source: str
     clauses: Mapping[str, str]
     unit: str
-    edges: str
+    edges: Edges
     fold_batch_norm: bool
     storage: str
     bitmask: bool
@@ -136,7 +138,7 @@ def _read(table: Table, path: Path, above: tuple[Path, ...]) -> RuleBook:
         source=table.text("source"),
         clauses={**(base.clauses if base else {}), **_mapping(table, "clauses", Table.text)},
         unit=table.word("unit", _UNITS, base.unit if base else None),
-        edges=table.word("edges", _EDGES, base.edges if base else None),
+        edges=cast("Edges", table.word("edges", get_args(Edges), base.edges if base else None)),
         fold_batch_norm=table.boolean(
             "fold_batch_norm", default=base.fold_batch_norm if base else None
         ),

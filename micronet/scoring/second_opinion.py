@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from micronet.errors import MicronetError
 from micronet.scoring.kinds import kind_of
-from micronet.scoring.network import Network
 from micronet.scoring.peers import Calls, Peer, ask_fvcore, ask_thop, twin_of, watch
 from micronet.scoring.rulebook import RuleBook, rule_book
 from micronet.scoring.work import Work, work
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from micronet.models import InputSpec
+    from micronet.scoring.network import Network
 
 _PEERS: dict[str, Callable[[nn.Module, InputSpec], Peer]] = {
     "fvcore": ask_fvcore,

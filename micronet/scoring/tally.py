@@ -10,7 +10,6 @@ from micronet.scoring.acts import LINEAR
 from micronet.scoring.bits import FULL
 from micronet.scoring.folding import weight_of
 from micronet.scoring.kinds import kind_of
-from micronet.scoring.network import Network
 from micronet.scoring.storage import Stored, declared, same_roots
 from micronet.scoring.work import Work, work
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from micronet.scoring.ir import Operation
+    from micronet.scoring.network import Network
     from micronet.scoring.rulebook import RuleBook
 
 
@@ -87,7 +87,7 @@ def tally(
     if bits is not None:
         tensors = declared(tensors, bits)
     freebie = book.freebie_bits > 0 and not any(tensor.quantised for tensor in tensors)
-    bill = work(network, book.edges, fold=book.fold_batch_norm)  # type: ignore[arg-type]
+    bill = work(network, book.edges, fold=book.fold_batch_norm)
     by_root = {tensor.root: tensor for tensor in tensors if tensor.root}
     notes: list[str] = []
     for other, first in same_roots(network).items():

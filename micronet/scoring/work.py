@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from micronet.scoring.ir import Operation, Value
-    from micronet.scoring.network import Edges, Network
+    from micronet.scoring.network import Network
+    from micronet.scoring.rulebook import Edges
 
 
 @dataclass(frozen=True)

@@ -302,6 +302,7 @@ def test_the_bill_adds_up_and_the_recount_says_the_same() -> None:
 
 def test_the_bill_counts_masked_weights_as_absent() -> None:
     random = {"density": 0.225, "wiring": "random"}
+    torch.manual_seed(0)  # one in some sixteen draws of a million weights holds an exact zero
     bill = release_tally(build_model("mobilenetv1_dnw", random), "mobilenetv1_dnw", random)
 
     assert bill.active == 864 + 44_640 + 158_944 + 1_024_000  # stem, nodes, edges, classifier

@@ -235,7 +235,14 @@ def test_a_bias_is_stored_for_live_channels_only() -> None:
         ),
         ([nn.Conv2d(3, 4, 1, bias=False), nn.GroupNorm(2, 4)], {"normalisation": 16 * 2 * 4}),
     ],
-    ids=["folded", "the bias joins the shift", "not folded", "before", "statistics only", "group norm"],
+    ids=[
+        "folded",
+        "the bias joins the shift",
+        "not folded",
+        "before",
+        "statistics only",
+        "group norm",
+    ],
 )
 def test_a_norm_is_one_number_a_channel_where_it_folds_and_two_elsewhere(
     layers: list[nn.Module], expected: Mapping[str, int]

@@ -99,8 +99,6 @@ NOT_COUNTED = {
         ),
         PROPOSALS,
     ),
-    "raft_large": "grid_sampler_2d has no price",
-    "raft_small": "grid_sampler_2d has no price",
 }
 CASES = sorted(
     {
@@ -197,7 +195,7 @@ def test_every_published_weight_is_counted_or_listed() -> None:
     assert counted.isdisjoint(NOT_COUNTED)
     assert counted | set(NOT_COUNTED) == everything
     assert len([n for n in everything if task(n) == "classification"]) >= 80
-    assert {task(name) for name in NOT_COUNTED} == {"detection", "optical_flow"}
+    assert {task(name) for name in NOT_COUNTED} == {"detection"}
 
 
 # Three of torchvision's tables, so that the cases cannot shrink with a torchvision that lists less.
@@ -214,13 +212,6 @@ def test_known_totals(name: str, macs: int, parameters: int) -> None:
     assert [(round(macs / 1e9, 3), parameters)] == [(c.giga_macs, c.parameters) for c in found]
     network = Network(trace(built(name, found[0].settings), [meta_input(found[0].shape)]))
     assert tally(network, MACS).cost.total == macs
-
-
-def test_optical_flow_names_the_operator_without_price() -> None:
-    model = built("raft_small", (("weights", None),))
-    traced = trace(model, [meta_input((1, 3, 128, 128))] * 2)
-    with pytest.raises(MicronetError, match=r"No price for 1 operator.*grid_sampler_2d"):
-        tally(Network(traced), MACS)
 
 
 def test_a_detector_names_the_operators_without_price() -> None:

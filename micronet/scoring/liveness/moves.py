@@ -155,7 +155,8 @@ def _transposed(op: Operation, reached: Sequence[Tensor]) -> list[Tensor]:
     result: list[Tensor] = [patterns.everything(value.shape) for value in op.inputs]
     for i, gradient in zip(moved, gradients, strict=True):
         shape = op.inputs[i].shape
-        result[i] = patterns.nothing(shape) if gradient is None else patterns.compress(gradient > 0)
+        reads = gradient is not None  # allow_unused: it may be
+        result[i] = patterns.compress(gradient > 0) if reads else patterns.nothing(shape)
     return result
 
 

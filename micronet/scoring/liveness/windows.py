@@ -11,7 +11,7 @@ from micronet.scoring import patterns
 from micronet.scoring.liveness.rule import Patterns, Rule, call_with, named_arguments, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
@@ -49,14 +49,24 @@ def _mixing(op: Operation) -> Callable[[Tensor], Any] | None:
     if op.name.startswith("max_pool"):
         if any(step != 1 for step in given.get("dilation", [1])):
             return None
-        stride = given.get("stride") or given["kernel_size"]
-        return lambda x: _AVERAGES[dims - 1](
-            x, given["kernel_size"], stride, given["padding"], bool(given.get("ceil_mode"))
-        )
+        return lambda x: _padded_average(x, op, given)
     if op.name.startswith("adaptive_max"):
         size = op.outputs[0].shape[-dims:]
         return lambda x: _ADAPTIVE_AVERAGES[dims - 1](x, size)
     return lambda x: call_with(op, [x])
+
+
+def _padded_average(x: Tensor, op: Operation, given: Mapping[str, Any]) -> Tensor:
+    """Averages over the windows of a max pool; padded first, since average pools refuse small maps."""
+    dims = _spatial(op)
+    padding = list(given["padding"]) * (dims if len(given["padding"]) == 1 else 1)
+    sides = [side for pad in reversed(padding) for side in (pad, pad)]
+    stride = given.get("stride") or given["kernel_size"]
+    ceil = bool(given.get("ceil_mode"))
+    found = _AVERAGES[dims - 1](functional.pad(x, sides), given["kernel_size"], stride, 0, ceil)
+    for dim, extent in enumerate(op.outputs[0].shape[-dims:], start=found.ndim - dims):
+        found = found.narrow(dim, 0, extent)
+    return found
 
 
 def _operand(op: Operation, pattern: Tensor, shape: Sequence[int]) -> Tensor:

@@ -101,6 +101,7 @@ def geometry(kernel: int, size: int, **how: Any) -> tuple[list[bool], list[bool]
         (3, 1, {"padding": 1}, ([0, 1, 0], [0, 1, 0], [0, 1, 0])),  # the others meet only padding
         (3, 2, {"padding": 1, "stride": 2}, ([0, 1, 1], [0, 1, 1], [0, 0, 0])),  # reads −1, 0, 1
         (1, 2, {"padding": 1}, ([1], [0], [1])),
+        (3, 4, {"padding": 4, "dilation": 4}, ([0, 1, 0], [0, 1, 0], [0, 1, 0])),
     ],
 )
 def test_which_taps_meet_what(
