@@ -4,6 +4,7 @@
     python benchmarks/counting.py --models resnet50 swin_t --tools micronet fvcore --repeats 9
 
 Every tool runs in a process of its own, one thread, and sees the same models in the same order.
+Processor time is measured, so that whatever else the machine does weighs little.
 """
 # ruff: noqa: INP001, T201, S603  # a script: it prints, starts our own commands, finds its neighbours
 
@@ -164,9 +165,9 @@ def main() -> None:
     found = {(row["tool"], row["model"]): row for row in rows}
     here = options.tools, options.models
     sections = {
-        "Seconds to count a built network": times(found, *here),
+        "Processor seconds to count a built network": times(found, *here),
         "Extra memory of a first count, MiB": memory(found, *here),
-        "What micronet adds, seconds": phases(found, options.models),
+        "What micronet adds, processor seconds": phases(found, options.models),
         "Totals": totals(found, *here),
     }
     for title, lines in sections.items():

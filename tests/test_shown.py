@@ -126,7 +126,8 @@ def test_deep_compression_squeezenet() -> None:
     assert found["freebie"] is False  # something is quantised below 16 bits
     by = found["storage"]["by"]
     assert by["codebook"] == len(weights) * 255 * 32  # 255 values beside zero in each tensor
-    assert by["bias"] == 32 * (1_248_424 - 1_244_448)
+    # One of the 3,976 output channels has no edge left, a zero bias, and nobody reads it.
+    assert by["bias"] == 32 * (1_248_424 - 1_244_448 - 1)
     assert sum(by.values()) == found["storage"]["bits"]
 
 

@@ -107,6 +107,8 @@ def acts(op: Operation, results: int) -> dict[str, int] | None:
     """Acts of one operator that computes ``results`` live result elements; None if it is unknown."""
     if op.name in NO_ARITHMETIC:
         return {}
+    if results == 0 and (op.name in _HANDLERS or _per_element(op) is not None):
+        return {}  # nobody needs it
     if op.name in _REGISTERED:
         return _own(op, results)
     per_element = _per_element(op)
@@ -188,25 +190,27 @@ def _norm(op: Operation, results: int) -> dict[str, int]:
 
 
 def _softmax(op: Operation, results: int) -> dict[str, int]:
-    n = op.inputs[0].shape[int(op.args[1])]
-    rows = results // n
+    """Every exponential and their sum are needed, however few results are."""
+    elements = op.inputs[0].numel
+    rows = elements // op.inputs[0].shape[int(op.args[1])]
     if op.name == "_log_softmax":  # x − log Σ exp x
-        return {"transcendental": results + rows, "add": results - rows + results}
-    return {"transcendental": results, "add": results - rows, "multiply": results}
+        return {"transcendental": elements + rows, "add": elements - rows + results}
+    return {"transcendental": elements, "add": elements - rows, "multiply": results}
 
 
 def _normalise(op: Operation, results: int) -> dict[str, int]:
-    """Mean, variance, 1/√(variance + ε), scale, and the affine part where there is one."""
+    """Mean, variance, 1/√(variance + ε) of all elements; scale and affine part of the results."""
+    elements = op.inputs[0].numel
     if op.name == "native_layer_norm":
-        groups = results // max(prod(op.args[1]), 1)
+        groups = elements // max(prod(op.args[1]), 1)
     elif op.name == "native_group_norm":
         groups = op.inputs[0].shape[0] * int(op.args[6])
     else:
         groups = op.inputs[0].shape[1]
     affine = len(op.inputs) > 1
     return {
-        "add": 2 * (results - groups) + results + groups + results * affine,
-        "multiply": 2 * groups + 2 * results + results * affine,
+        "add": 2 * (elements - groups) + elements + groups + results * affine,
+        "multiply": 2 * groups + elements + results + results * affine,
         "transcendental": groups,
     }
 

@@ -114,7 +114,7 @@ def score_target(
     card = loaded.card
     book = rule_book(rules or (card.rules if card else DEFAULT_RULES))
     chosen = track_named(track or (card.track if card else DEFAULT_TRACK))
-    given = inputs or [meta_input(loaded.inputs.shape, loaded.inputs.dtype)]
+    given = inputs or [meta_input(loaded.inputs.shape, _input_type(loaded))]
     network = Network(trace(loaded.model, given))
     learned = learned_numbers(loaded.model)
     bill = _bill(loaded, network, book, learned, bits)
@@ -146,6 +146,14 @@ def score_target(
 
         document["second_opinion"] = ask_others(loaded.model, loaded.inputs, network)
     return document
+
+
+def _input_type(loaded: LoadedTarget) -> str:
+    """The input's type: images come in the type of the weights (half-precision models)."""
+    if loaded.inputs.dtype != "float32":
+        return loaded.inputs.dtype
+    floats = (p.dtype for p in loaded.model.parameters() if p.is_floating_point())
+    return str(next(floats, "torch.float32")).removeprefix("torch.")
 
 
 def _waterfall(

@@ -64,18 +64,21 @@ def _weight_channels_first(op: Operation) -> bool:
     """A linear operator whose result has its channels in dimension 1, as batch norm reads them."""
     bias = bias_of(op)
     constant_bias = bias is None or not bias.dynamic
+    on_the_right = op.name in ("mm", "addmm") and weight_of(op) is op.inputs[-1]
     return (
-        weight_of(op) is not None and constant_bias and (op.name in ("convolution", "mm", "addmm"))
+        weight_of(op) is not None and constant_bias and (op.name == "convolution" or on_the_right)
     )
 
 
 def _consistent(trace: Trace, found: Mapping[int, int]) -> Mapping[int, int]:
     norm_after = {linear: norm for norm, linear in found.items()}
-    calls: dict[int, list[int]] = {}
+    calls: dict[object, list[int]] = {}
     for i, op in enumerate(trace.operations):
         weight = weight_of(op)
         if weight is not None:
-            calls.setdefault(weight.root, []).append(i)
+            # One weight, however often a parametrisation computes it anew.
+            key = trace.roots[weight.root].parameters or weight.root
+            calls.setdefault(key, []).append(i)
     bad: set[int] = set()
     for group in calls.values():
         norms = {_identity(trace, norm_after.get(i)) for i in group}

@@ -81,7 +81,7 @@ class Memory:
         """What ``tensor`` holds now; None if it was never seen."""
         entry = self._entries.get(id(tensor))
         if entry is None:
-            return None
+            return self._through_storage(tensor)
         key = entry.storage
         if key > 0 and key != storage_key(tensor):  # ``tensor.data = …`` gave it another storage
             key = storage_key(tensor)
@@ -94,6 +94,17 @@ class Memory:
         there = geometry(tensor)
         value = content if there == where else self._emit(reread, content, where, there)
         self._entries[id(tensor)] = _Entry(tensor, value, key, version)
+        return value
+
+    def _through_storage(self, tensor: Tensor) -> Value | None:
+        """What an unseen handle (``nn.Parameter(x)``, ``x.as_subclass(…)``) on a known buffer holds."""
+        key = storage_key(tensor)
+        if key not in self._content or not self._content[key][0].dynamic:
+            return None
+        content, where = self._content[key]
+        there = geometry(tensor)
+        value = content if there == where else self._emit(reread, content, where, there)
+        self._entries[id(tensor)] = _Entry(tensor, value, key, self._version.get(key, 0))
         return value
 
     def write(self, tensor: Tensor, value: Value) -> None:

@@ -71,11 +71,11 @@ class Recorder(TorchDispatchMode):
         self._roots: dict[int, Root] = {}
         self._held: list[Tensor] = []
         self._twins: dict[int, Tensor] = {}
-        self._named: dict[int, tuple[str, Tensor]] = {}
+        self._named: dict[int, tuple[Tensor, list[str]]] = {}
         for kind in (model.named_parameters, model.named_buffers):
             for name, tensor in kind(remove_duplicate=False):
                 if type(tensor) is not torch.nn.parameter.UninitializedParameter:
-                    self._named.setdefault(storage_key(tensor), (name, tensor))
+                    self._named.setdefault(storage_key(tensor), (tensor, []))[1].append(name)
 
     def add_input(self, tensor: Tensor) -> Tensor:
         """The tensor to hand to the model for ``tensor``: its meta twin, or itself in a real run."""
@@ -285,8 +285,9 @@ class Recorder(TorchDispatchMode):
         key = storage_key(tensor)
         where = geometry(tensor)
         if key not in self._roots:
-            name, whole = self._named.get(key, ("", tensor))
-            sources = frozenset([name]) if name else (parameters or frozenset[str]())
+            whole, names = self._named.get(key, (tensor, []))
+            name = names[0] if names else ""
+            sources = frozenset(names) or parameters or frozenset[str]()
             self._roots[key] = Root(
                 name or (min(sources) if sources else self._label()),
                 whole.detach() if known else None,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields, is_dataclass
 
 
 def trace(model: nn.Module, inputs: Sequence[Tensor]) -> Trace:
@@ -37,6 +38,7 @@ def trace(model: nn.Module, inputs: Sequence[Tensor]) -> Trace:
 
     Raises MicronetError where forward fails or returns no tensor.
     """
+    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
     _only_strided(model)
     with _quiet(model):
         try:
@@ -74,13 +76,33 @@ def _run(model: nn.Module, inputs: Sequence[Tensor], *, shape_only: bool) -> Tra
         stack.enter_context(Composites(recorder))
         stack.enter_context(recorder)
         result = model(*given)
-    tensors = [leaf for leaf in _pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+    tensors = list(_tensors_in(result))
     if not tensors:
         message = (
             f"{type(model).__name__}.forward returned {type(result).__name__} without a tensor."
         )
         raise MicronetError(message, "Wrap the model so that forward returns its outputs.")
-    return recorder.finish(tensors)
+    found = recorder.finish(tensors)
+    if not any(value.dynamic for value in found.outputs):
+        raise MicronetError(
+            f"What {type(model).__name__}.forward returns does not depend on its input.",
+            "Compute with torch throughout: numpy and lists cannot be followed.",
+        )
+    return found
+
+
+def _tensors_in(result: object) -> Iterator[Tensor]:
+    """Every tensor of a result; an object that hides tensors is an error, never ignored."""
+    for leaf in _pytree.tree_leaves(result):
+        if isinstance(leaf, torch.Tensor):
+            yield leaf
+        elif is_dataclass(leaf) and not isinstance(leaf, type):
+            yield from _tensors_in([getattr(leaf, field.name) for field in fields(leaf)])
+        elif any(isinstance(held, torch.Tensor) for held in getattr(leaf, "__dict__", {}).values()):
+            raise MicronetError(
+                f"forward returned tensors inside a {type(leaf).__name__}, which cannot be followed.",
+                "Return tensors, tuples, dicts or dataclasses.",
+            )
 
 
 @contextmanager

@@ -61,8 +61,12 @@ def _scalars(arguments: Any) -> str:
 def _probe(op: Operation) -> Answers:
     operands = range(len(op.inputs))
     probes = [_probes_for(value.dtype) for value in op.inputs]
-    grids = torch.meshgrid(*probes, indexing="ij")
-    result = call_with(op, [grid.clone() for grid in grids])
+    sizes = [len(probe) for probe in probes]
+    grids = [  # as meshgrid, which wants one type
+        probe.reshape([-1 if dim == i else 1 for dim in operands]).expand(sizes).clone()
+        for i, probe in enumerate(probes)
+    ]
+    result = call_with(op, grids)
     nonzero = _minimal(
         c for c in _subsets(operands) if bool((_zeroed(result, operands, c) != 0).any())
     )

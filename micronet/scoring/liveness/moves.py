@@ -124,7 +124,8 @@ def backward(op: Operation, nonzero: Patterns, reached: Sequence[Tensor]) -> lis
         source = op.inputs[1]
         return [patterns.nothing(op.inputs[0].shape), patterns.reduce_to(reached[0], source.shape)]
     everywhere = all(patterns.is_everything(pattern) for pattern in reached)
-    if _unknown_index(op) or (op.name in TOTAL and everywhere):
+    total = op.name in TOTAL and not (op.name == "constant_pad_nd" and min(op.args[1]) < 0)
+    if _unknown_index(op) or (total and everywhere):
         return [patterns.everything(value.shape) for value in op.inputs]
     return _transposed(op, reached)
 
