@@ -60,6 +60,7 @@ _BY_NAME: dict[str, Rule] = {
     **dict.fromkeys(("_softmax", "_log_softmax", "_safe_softmax"), mixing.SOFTMAX),
     **dict.fromkeys(products.PRODUCTS, products.RULE),
     **dict.fromkeys(moves.MOVES, moves.MOVE),
+    **dict.fromkeys(("hardswish", "_prelu_kernel"), elementwise.RULE),  # without torch's tag
     **dict.fromkeys(windows.WINDOWS, windows.RULE),
 }
 
