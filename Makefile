@@ -1,4 +1,4 @@
-# make score   score a wiring          make test    every test
+# make score   score a wiring          make test    the tests (make slow: the few slow ones)
 # make check   format, lint, types, tests          make reports   the score's receipt
 
 PYTHON ?= python3
@@ -6,13 +6,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 WIRING := checkpoints/mnv1_582M.pt
 
-.PHONY: score test check lint reports clean
+.PHONY: score test slow check lint reports clean
 
 score: $(VENV)/.installed $(WIRING)
 	$(BIN)/micronet score $(WIRING)
 
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+slow: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
 
 check: lint test
 

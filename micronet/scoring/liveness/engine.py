@@ -60,7 +60,10 @@ _BY_NAME: dict[str, Rule] = {
     **dict.fromkeys(("_softmax", "_log_softmax", "_safe_softmax"), mixing.SOFTMAX),
     **dict.fromkeys(products.PRODUCTS, products.RULE),
     **dict.fromkeys(moves.MOVES, moves.MOVE),
-    **dict.fromkeys(("hardswish", "_prelu_kernel"), elementwise.RULE),  # without torch's tag
+    **dict.fromkeys(  # without the tag that torch gives the others
+        "hardswish _prelu_kernel rsub masked_fill remainder fmod floor_divide".split(),
+        elementwise.RULE,
+    ),
     **dict.fromkeys(windows.WINDOWS, windows.RULE),
 }
 
