@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,28 +13,16 @@ from torch import Tensor, nn
 from micronet.errors import MicronetError
 from micronet.scoring.trace import meta_input, trace
 from tests.scoring.bills import bill, edges
+from tests.scoring.members import Convolution, Forward
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from micronet.scoring.ir import Trace
-
-Forward = Callable[[Any, Tensor], Any]
-
-
-class Model(nn.Module):
-    """One 1×1 convolution of 4 to 2 channels, all eight weights not zero, and a forward."""
-
-    def __init__(self, forward: Forward) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(4, 2, 1, bias=False)
-        nn.init.ones_(self.conv.weight)
-        self.run = forward
-
-    def forward(self, x: Tensor) -> Any:
-        return self.run(self, x)
 
 
 def traced(forward: Forward, dtype: str = "float32") -> Trace:
-    return trace(Model(forward), [meta_input((1, 4, 2, 2), dtype)])
+    return trace(Convolution(forward), [meta_input((1, 4, 2, 2), dtype)])
 
 
 def names(found: Trace) -> list[str]:
@@ -86,7 +73,7 @@ def test_a_plain_tensor_attribute_is_a_constant() -> None:
     def forward(model: Any, x: Tensor) -> Any:
         return model.conv(x * model.scale)
 
-    model = Model(forward)
+    model = Convolution(forward)
     model.scale = torch.tensor([1.0, 0.0, 2.0, 0.0]).view(4, 1, 1)
     assert edges(bill(model, (1, 4, 2, 2))) == (8, 8, 4)  # two input channels are fed nothing
 
@@ -148,110 +135,6 @@ def test_a_compiled_module_is_traced_as_what_it_computes() -> None:
     assert names(trace(model, [meta_input((1, 4, 2, 2))])) == ["convolution", "relu"]
 
 
-# --- operands of different types ------------------------------------------------------------------
-
-MIXED: dict[str, Callable[[Tensor], Tensor]] = {
-    "activation times its own sign": lambda x: x * (x > 0),
-    "masked fill": lambda x: x.masked_fill(torch.tensor([[True, False]] * 2), -1.0),
-    "where": lambda x: torch.where(torch.tensor([[True, False]] * 2), x, 0.0),
-    "where with two activations": lambda x: torch.where(x > 0, x, x * 2),
-    "integer constant": lambda x: x * torch.arange(1, 3),
-    "double constant": lambda x: x * torch.ones(2, dtype=torch.float64),
-}
-
-
-@pytest.mark.parametrize("forward", MIXED.values(), ids=MIXED)
-def test_an_operator_may_mix_types(forward: Callable[[Tensor], Tensor]) -> None:
-    """The convolution after it keeps all its edges: no channel is zero."""
-    found = bill(Model(lambda m, x: m.conv(forward(x))), (1, 4, 2, 2))
-    assert edges(found) == (8, 8, 8)
-
-
-def test_a_mask_that_is_zero_over_a_channel_kills_its_edges() -> None:
-    mask = torch.tensor([True, False, True, True]).view(4, 1, 1)
-    assert edges(bill(Model(lambda m, x: m.conv(x * mask)), (1, 4, 2, 2))) == (8, 8, 6)
-    assert edges(bill(Model(lambda m, x: m.conv(torch.where(mask, x, 0.0))), (1, 4, 2, 2))) == (
-        8,
-        8,
-        6,
-    )
-
-
-# --- writes ---------------------------------------------------------------------------------------
-
-
-def sliced_times_zero(m: Any, x: Tensor) -> Any:
-    y = x * 2
-    y[:, :2] *= 0
-    return m.conv(y)
-
-
-def view_zeroed(m: Any, x: Tensor) -> Any:
-    y = x * 2
-    view = y[:, :2]
-    view.zero_()
-    return m.conv(y)
-
-
-def stale_view(m: Any, x: Tensor) -> Any:
-    y = x * 2
-    view = y[:, :2]
-    y.zero_()
-    return m.conv(torch.cat([view, x[:, 2:]], 1))
-
-
-def copied_into_zeros(m: Any, x: Tensor) -> Any:
-    y = torch.zeros(1, 4, 2, 2)
-    y[:, 1:3].copy_(x[:, 1:3])
-    return m.conv(y)
-
-
-def assigned_by_number(m: Any, x: Tensor) -> Any:
-    y = torch.zeros_like(x)
-    y[:, 0] = x[:, 0]
-    y[:, 3] = x[:, 3]
-    return m.conv(y)
-
-
-def filled_twice(m: Any, x: Tensor) -> Any:
-    y = x * 2
-    y[:, 1:3] = 0
-    y[:, 2:] = x[:, :2]
-    y[:, 3] = 0
-    return m.conv(y)
-
-
-def scaled_in_a_nested_view(m: Any, x: Tensor) -> Any:
-    y = x * 2
-    y.view(1, 2, 2, 4)[:, 1].mul_(0)
-    return m.conv(y)
-
-
-WRITES = (
-    sliced_times_zero,
-    view_zeroed,
-    stale_view,
-    copied_into_zeros,
-    assigned_by_number,
-    filled_twice,
-    scaled_in_a_nested_view,
-)
-
-
-@pytest.mark.parametrize("forward", WRITES, ids=lambda f: f.__name__)
-def test_two_of_four_channels_are_zero_after_writing_in_place(forward: Forward) -> None:
-    assert edges(bill(Model(forward), (1, 4, 2, 2))) == (8, 8, 4)
-
-
-def test_the_result_may_be_written_where_the_caller_says() -> None:
-    def forward(m: Any, x: Tensor) -> Any:
-        return m.conv(torch.mul(x, 2, out=torch.empty(1, 4, 2, 2, device=x.device)))
-
-    found = bill(Model(forward), (1, 4, 2, 2))
-    assert edges(found) == (8, 8, 8)
-    assert found.cost.multiplications == 16 + 8 * 4
-
-
 # --- data-dependent control flow ------------------------------------------------------------------
 
 
@@ -273,7 +156,7 @@ def test_control_flow_on_values_falls_back_to_one_real_run_and_says_so(
 
 def test_a_real_run_is_priced_like_any_other() -> None:
     """4 · 8 products of the convolution; the sum of 16 and the comparison that decide; a note."""
-    found = bill(Model(lambda m, x: m.conv(x) if x.sum() > -1e9 else x), (1, 4, 2, 2))
+    found = bill(Convolution(lambda m, x: m.conv(x) if x.sum() > -1e9 else x), (1, 4, 2, 2))
     assert found.cost.multiplications == 4 * 8
     assert edges(found) == (8, 8, 8)
 
@@ -316,7 +199,7 @@ class Result:
     lambda y: torch.max(y, 1),
 ], ids=["tensor", "tuple", "lists", "dict", "named tuple"])  # fmt: skip
 def test_every_tensor_in_the_result_is_an_output(wrap: Callable[[Tensor], Any]) -> None:
-    found = bill(Model(lambda m, x: wrap(m.conv(x))), (1, 4, 2, 2))
+    found = bill(Convolution(lambda m, x: wrap(m.conv(x))), (1, 4, 2, 2))
     assert edges(found) == (8, 8, 8)
 
 
@@ -329,7 +212,7 @@ def test_a_tensor_inside_an_object_is_an_output_or_an_error_but_never_dropped(
     wrap: Callable[[Tensor], Any],
 ) -> None:
     try:
-        found = bill(Model(lambda m, x: wrap(m.conv(x))), (1, 4, 2, 2))
+        found = bill(Convolution(lambda m, x: wrap(m.conv(x))), (1, 4, 2, 2))
     except MicronetError as error:
         assert "Result" in error.message  # noqa: PT017  # either way is right
     else:
@@ -352,7 +235,7 @@ def test_a_forward_that_raises_is_an_error_that_quotes_it() -> None:
 
     with pytest.raises(MicronetError) as error:
         traced(forward)
-    assert error.value.message == "Model.forward failed on an input of 1x4x2x2: 'the key'"
+    assert error.value.message == "Convolution.forward failed on an input of 1x4x2x2: 'the key'"
 
 
 def test_a_wrong_shape_names_the_shape() -> None:
@@ -364,7 +247,7 @@ def test_a_wrong_shape_names_the_shape() -> None:
 
 def test_control_flow_in_a_model_without_weights_is_an_error() -> None:
     with torch.device("meta"):
-        model = Model(lambda m, x: m.conv(x) if x.sum() > 0 else x)
+        model = Convolution(lambda m, x: m.conv(x) if x.sum() > 0 else x)
     with pytest.raises(MicronetError, match="depends on values"):
         trace(model, [meta_input((1, 4, 2, 2))])
 
@@ -374,7 +257,7 @@ def test_a_module_that_keeps_an_activation_is_left_as_it_was() -> None:
         m.last = m.conv(x)
         return m.last * 2
 
-    model = Model(forward)
+    model = Convolution(forward)
     before = set(vars(model))
     assert names(trace(model, [meta_input((1, 4, 2, 2))])) == ["convolution", "mul"]
     assert set(vars(model)) == before
