@@ -105,6 +105,11 @@ class Inventory:
             edges = key in self._weights or key in joined
             if key in affine or key in moved:
                 continue
+            if root.dtype.is_complex:  # nor do the acts know complex arithmetic
+                raise MicronetError(
+                    f"A complex tensor has no price: {root.name}.",
+                    "Compute in real and imaginary parts.",
+                )
             if edges:
                 yield self._weight(key, root)
             elif root.dtype.is_floating_point:  # integers elsewhere are positions

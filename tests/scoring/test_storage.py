@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from micronet.errors import MicronetError
 from micronet.scoring.network import Network
 from micronet.scoring.storage import Inventory
 from micronet.scoring.trace import meta_input, trace
@@ -251,3 +252,11 @@ def test_what_is_read_and_never_reaches_the_output_is_named() -> None:
     network = Network(trace(model, [meta_input((1, 8))]))
     assert Inventory(network, fold=True).unused() == ["aside"]
     assert stored(model, 1, 8) == {"values": 16 * 32}
+
+
+def test_a_complex_parameter_is_refused_and_not_free() -> None:
+    model = Model(
+        lambda m, x: torch.view_as_real(x * m.phase), phase=torch.ones(8, dtype=torch.complex64)
+    )
+    with pytest.raises(MicronetError, match="A complex tensor has no price: phase"):
+        stored(model, 1, 8)
