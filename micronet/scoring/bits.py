@@ -19,6 +19,7 @@ from micronet.scoring.grids import (
     MOST_LEVELS,
     MOST_STEPS,
     Integers,
+    distinct,
     evidence,
     integers,
     scale_of,
@@ -114,9 +115,9 @@ def _levels(values: Tensor) -> Tensor | None:
     A sample is looked at first, so that real-valued tensors cost next to nothing.
     """
     step = max(1, values.numel() // _SAMPLE)
-    if values[::step].unique().numel() > MOST_LEVELS:
+    if distinct(values[::step]).numel() > MOST_LEVELS:
         return None
-    levels = values.unique()
+    levels = distinct(values)
     return levels if levels.numel() <= MOST_LEVELS else None
 
 
@@ -139,12 +140,14 @@ def _grid(levels: Tensor, fraction: int | None) -> list[Width]:
 
 def _grid_per_channel(values: Tensor, channels: Tensor, fraction: int | None) -> list[Width]:
     """One scale for each channel, one width for the tensor; nothing if any channel has no grid."""
-    order = torch.argsort(channels, stable=True)
+    if not torch.equal(channels, channels.cummax(0).values):  # not in order already
+        channels, order = channels.sort(stable=True)
+        values = values[order]
     sizes = torch.bincount(channels)
     widest, most, proof = Integers(1, 1), 0, 0.0
-    pieces = values[order].split([int(size) for size in sizes])
+    pieces = values.split([int(size) for size in sizes])
     for piece in sorted((p for p in pieces if p.numel()), key=lambda p: -p.numel()):
-        levels = piece.unique()
+        levels = distinct(piece)
         if not bool(levels.any()):
             continue
         scale = scale_of(levels) if levels.numel() <= MOST_STEPS else None

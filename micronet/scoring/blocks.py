@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from torch import Tensor
 
-_SIDES = (1, 2, 4, 8, 16, 32)
+_SIDES = (1, 2, 4, 8, 16, 32)  # each twice the one before
 
 
 class Mask(NamedTuple):
@@ -54,12 +54,19 @@ def _blocks(live: Tensor) -> list[Mask]:
                 )
             )
         live = live.flatten(1)
-    rows, columns = live.shape
+    tall = live
     for height in _SIDES:
+        if height > 1:
+            if tall.shape[0] % 2:
+                break
+            tall = tall[0::2] | tall[1::2]
+        tiles = tall
         for width in _SIDES:
-            if height * width == 1 or rows % height or columns % width:
-                continue
-            tiles = live.reshape(rows // height, height, columns // width, width).any(3).any(1)
-            stored = int(tiles.count_nonzero()) * height * width
-            found.append(Mask(tiles.numel(), stored, (height, width)))
+            if width > 1:
+                if tiles.shape[1] % 2:
+                    break
+                tiles = tiles[:, 0::2] | tiles[:, 1::2]
+            if height * width > 1:
+                stored = int(tiles.count_nonzero()) * height * width
+                found.append(Mask(tiles.numel(), stored, (height, width)))
     return found

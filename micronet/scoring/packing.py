@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from micronet.scoring import patterns
 from micronet.scoring.bits import HALF, Width, measure
 from micronet.scoring.blocks import Mask, cheapest
 from micronet.scoring.grids import on_grid
@@ -35,7 +36,8 @@ def width_of(content: Tensor, needed: Tensor) -> Width:
     if count and floats and content.ndim > 1 and content.numel() == flat.numel():
         view = _like(content, needed)
         for axis in _CHANNEL_AXES:
-            if _first_channel_on_grid(content, view, axis):
+            one_each = content.numel() == content.shape[axis]  # says nothing about the code
+            if not one_each and _first_channel_on_grid(content, view, axis):
                 where = needed.nonzero().flatten()
                 channels = where // max(content.stride(axis), 1) % content.shape[axis]
                 found.append(measure(values, channels))
@@ -44,7 +46,8 @@ def width_of(content: Tensor, needed: Tensor) -> Width:
 
 def _first_channel_on_grid(content: Tensor, needed: Tensor, axis: int) -> bool:
     """A quick look, so that real-valued tensors cost next to nothing."""
-    first = int(needed.movedim(axis, 0).flatten(1).any(1).nonzero()[0])
+    others = [dim for dim in range(needed.ndim) if dim != axis]
+    first = int(patterns.any_over(needed, others).nonzero()[0])
     return on_grid(content.select(axis, first)[needed.select(axis, first)])
 
 
@@ -63,13 +66,13 @@ def mask_of(content: Tensor, live: Tensor, read: Tensor, width: Width) -> Mask:
     if content.numel() != live.numel():  # other parameters lie in the same storage
         return _unshaped(live, read, width)
     live, read = _like(content, live), _like(content, read)
-    rows = live.flatten(1).any(1)
+    rows = patterns.any_over(live, range(1, live.ndim))
     live, read = live[rows], read[rows]
     if not live.numel():
         return Mask(0, 0, ())
-    columns = live.transpose(0, 1).flatten(1).any(1)
+    columns = patterns.any_over(live, [dim for dim in range(live.ndim) if dim != 1])
     live, read = live[:, columns], read[:, columns]
-    if not bool(read.all()):
+    if not patterns.all_true(read):
         return _unshaped(live, read, width)
     return cheapest(live if live.ndim == 2 else live.flatten(2), *_masked_bits(width))
 

@@ -78,6 +78,10 @@ class Inventory:
         self._roles: dict[int, str] = {}
         self._norms: list[tuple[int, Operation]] = []
         self._same = same_roots(network)
+        self._kin: dict[int, list[int]] = {}  # roots that hold a root's elements, itself included
+        for other, root in network.trace.roots.items():
+            for key in {other, self._same.get(other, other), *root.moved_from}:
+                self._kin.setdefault(key, []).append(other)
         for i, op in enumerate(network.trace.operations):
             self._sort(i, op)
 
@@ -171,9 +175,9 @@ class Inventory:
     def _mask(self, key: int, masks: Mapping[int, Tensor | None]) -> Tensor:
         """The union of the flat masks of a root and of what was computed alike or moved from it."""
         mask = torch.zeros(1, dtype=torch.bool)
-        for other, root in self._network.trace.roots.items():
+        for other in self._kin.get(key, ()):
             same = other == key or self._same.get(other) == key
-            if (same or key in root.moved_from) and other in masks:
+            if other in masks:
                 part = masks[other] if same else None
                 mask = torch.ones(1, dtype=torch.bool) if part is None else mask | part
         return mask.expand(-1) if mask.numel() > 1 else mask

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from micronet.errors import MicronetError
-from micronet.scoring import channels
+from micronet.scoring import channels, patterns
 from micronet.scoring.acts import LINEAR, acts
 from micronet.scoring.folding import bias_of, weight_of
 from micronet.scoring.liveness import convolution
@@ -133,7 +133,7 @@ def _rows_of_convolution(op: Operation, pattern: Tensor) -> tuple[int, int]:
     if pattern.numel() == 1:
         return (weight.numel, outputs) if pattern.item() else (0, 0)
     grouped = convolution.by_group(op, pattern.expand(weight.shape))
-    return int(grouped.count_nonzero()), int(grouped.flatten(2).any(2).sum())
+    return int(grouped.count_nonzero()), int(patterns.any_over(grouped, (2, 3)).count_nonzero())
 
 
 def _rows_of_product(op: Operation, weight: Value, pattern: Tensor) -> tuple[int, int, int]:
@@ -151,7 +151,11 @@ def _rows_of_product(op: Operation, weight: Value, pattern: Tensor) -> tuple[int
         rows = weight.numel // weight.shape[inner]
         return (weight.numel, rows, positions) if pattern.item() else (0, 0, positions)
     full = pattern.expand(weight.shape)
-    return int(full.count_nonzero()), int(full.any(inner).sum()), positions
+    return (
+        int(full.count_nonzero()),
+        int(patterns.any_over(full, (inner,)).count_nonzero()),
+        positions,
+    )
 
 
 def _dynamic_product(network: Network, op: Operation, edges: Edges) -> tuple[int, int]:
