@@ -17,7 +17,7 @@ from micronet.scoring.memory import Memory, geometry, meta_twin, storage_key
 from micronet.scoring.shapes import on_meta
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from torch import Tensor
 
@@ -143,9 +143,7 @@ class Recorder(TorchDispatchMode):
         if mutates:
             return self._overwrite(signature, given, real, found)
         shown = real if same else func(*given[0], **given[1])
-        parameters = frozenset[str]().union(
-            *(self._roots[v.root].parameters for _, v in found if not v.dynamic)
-        )
+        parameters = self._sources(v for _, v in found)
         moved = self._moved(signature, found)
         truths = _tensors(real) if known else _tensors(shown)
         for tensor, true in zip(_tensors(shown), truths, strict=True):
@@ -223,9 +221,7 @@ class Recorder(TorchDispatchMode):
         """An in-place operator: its target holds a new value, and the caller gets the target back."""
         targets = [given[0][position] for position in signature.mutated]
         targets += [given[1][name] for name in signature.mutated_names]
-        parameters = frozenset[str]().union(
-            *(self._roots[v.root].parameters for _, v in found if not v.dynamic)
-        )
+        parameters = self._sources(v for _, v in found)
         if operation is not None:
             new = tuple(self._new_dynamic(target) for target in targets)
             self._append(operation[0], signature.name, operation[1], found, new, inplace=True)
@@ -308,6 +304,11 @@ class Recorder(TorchDispatchMode):
             storage_bytes=int(tensor.untyped_storage().nbytes()),
         )
 
+    def _sources(self, values: Iterable[Value]) -> frozenset[str]:
+        """The parameters and buffers that constants among ``values`` come from."""
+        constants = (value for value in values if not value.dynamic)
+        return frozenset[str]().union(*(self._roots[v.root].parameters for v in constants))
+
     def _label(self) -> str:
         scope = self.scopes[-1][0] if self.scopes else ""
         return f"{scope}.constant" if scope else "constant"
@@ -355,7 +356,7 @@ class Recorder(TorchDispatchMode):
         last = arguments[-1] if len(values) == 1 else arguments[-2]
         if not any(value.dynamic for value in values) and all(v.tensor is not None for v in values):
             real = function(*(a.tensor if isinstance(a, Value) else a for a in arguments))
-            parameters = frozenset[str]().union(*(self._roots[v.root].parameters for v in values))
+            parameters = self._sources(values)
             return self._new_constant(real, known=True, parameters=parameters)
         shape = torch.empty(last.size, dtype=values[0].dtype, device=_META)
         if not any(value.dynamic for value in values):
