@@ -78,7 +78,8 @@ def expected_files() -> set[str]:
     }
     shelf = {
         f"micronet/_shelf/{path.relative_to(ROOT).as_posix()}"
-        for path in [*(ROOT / "scoring").rglob("*.toml"), *(ROOT / "checkpoints").glob("*.toml")]
+        for pattern in ("scoring/**/*.toml", "scoring/classes/*.txt", "checkpoints/*.toml")
+        for path in ROOT.glob(pattern)
     }
     info = f"micronet_wirings-{micronet.__version__}.dist-info"
     metadata = ("METADATA", "WHEEL", "entry_points.txt", "RECORD", "licenses/LICENSE")

@@ -126,6 +126,8 @@ def _storage(saved: Any) -> StorageRef:
     if not isinstance(saved, tuple) or len(saved) not in (5, 6) or saved[0] != "storage":
         raise RefusedError("a persistent id that is not a tensor storage")
     _, kind, key, _, numel, *rest = saved
+    if isinstance(kind, Name) and kind.name.startswith(("QInt", "QUInt")):
+        raise RefusedError(f"it holds quantised tensors ({kind}), only plain ones are read")
     if not isinstance(kind, Name) or kind.name not in _STORAGES:
         raise RefusedError(f"storages of the type {kind} are not read")
     if not isinstance(key, str) or not _count(numel):
