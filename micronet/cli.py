@@ -14,6 +14,7 @@ from typing import Annotated, Final
 
 import typer
 
+from micronet import options
 from micronet.errors import MicronetError
 
 Task = Callable[[], int]
@@ -37,24 +38,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-Card = Annotated[str, typer.Argument(help="A card's name; `micronet list` has them.")]
-Target = Annotated[
-    str | None,
-    typer.Argument(help="A checkpoint file or a card's name; optional with --model."),
-]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help="An architecture: torchvision:NAME, package.module:factory or file.py:factory "
-        "(the last two run your code)."
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Machine output on stdout, nothing else there.")]
-Input = Annotated[
-    str | None,
-    typer.Option("--input", metavar="1,3,224,224", help="The input's shape; default: the model's."),
-]
-
 
 @app.callback(invoke_without_command=True)
 def _root(
@@ -74,7 +57,7 @@ def _root(
 
 
 @app.command("list", rich_help_panel=_GET)
-def _list(*, json: Json = False) -> Task:
+def _list(*, json: options.Json = False) -> Task:
     """List the wirings, and whether their weights are here."""
     from micronet.commands import list as verb
 
@@ -82,7 +65,7 @@ def _list(*, json: Json = False) -> Task:
 
 
 @app.command("show", rich_help_panel=_GET)
-def _show(card: Card, *, json: Json = False) -> Task:
+def _show(card: options.Card, *, json: options.Json = False) -> Task:
     """Show one card in full: architecture, recipe, claims, sources."""
     from micronet.commands import show as verb
 
@@ -91,14 +74,14 @@ def _show(card: Card, *, json: Json = False) -> Task:
 
 @app.command("fetch", rich_help_panel=_GET)
 def _fetch(
-    card: Card,
+    card: options.Card,
     *,
     from_file: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Take this file, no download.")
     ] = None,
     url: Annotated[str | None, typer.Option(help="Download from here, not the card's.")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Where to put it.")] = None,
-    json: Json = False,
+    json: options.Json = False,
 ) -> Task:
     """Fetch a card's published weights and check their digest."""
     from micronet.commands import fetch as verb
@@ -108,11 +91,11 @@ def _fetch(
 
 @app.command("build", rich_help_panel=_GET)
 def _build(
-    card: Card,
+    card: options.Card,
     *,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Where to put it.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the initialisation.")] = None,
-    json: Json = False,
+    json: options.Json = False,
 ) -> Task:
     """Build a card's wiring with untrained weights."""
     from micronet.commands import build as verb
@@ -122,16 +105,15 @@ def _build(
 
 @app.command("score", rich_help_panel=_JUDGE)
 def _score(
-    target: Target = None,
+    target: options.Target = None,
     *,
-    model: Model = None,
+    model: options.Model = None,
+    weights: options.Weights = None,
     rules: Annotated[
         str | None, typer.Option(help="Rule book; default: the card's, else micronet2019.")
     ] = None,
-    track: Annotated[
-        str | None, typer.Option(help="imagenet, cifar100 or wikitext103; default: the card's.")
-    ] = None,
-    input_shape: Input = None,
+    track: options.Track = None,
+    input_shape: options.Input = None,
     bits: Annotated[
         int | None, typer.Option(min=1, max=32, help="Bits a value is stored and multiplied in.")
     ] = None,
@@ -139,9 +121,7 @@ def _score(
         bool,
         typer.Option("--shapes-only", help="Build --model without memory; all weights nonzero."),
     ] = False,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Let torch run what a torch.export archive holds.")
-    ] = False,
+    trust: options.Trust = False,
     layers: Annotated[str, typer.Option(metavar="N|all", help="Costliest layers to show.")] = "12",
     second_opinion: Annotated[
         bool, typer.Option("--second-opinion", help="Hold fvcore and thop against the count.")
@@ -152,7 +132,7 @@ def _score(
     save: Annotated[bool, typer.Option("--save", help="Write the receipt to reports/.")] = False,
     device: Annotated[str, typer.Option(help="Where the weights are held: cpu, cuda, …")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of torch.")] = None,
-    json: Json = False,
+    json: options.Json = False,
 ) -> Task:
     """Say what a network costs, against the track's baseline."""
     from micronet.commands import score as verb
@@ -160,6 +140,7 @@ def _score(
     request = verb.Request(
         target=target,
         model=model,
+        weights=weights,
         trust=trust,
         shapes_only=shapes_only,
         rules=rules,
@@ -177,12 +158,84 @@ def _score(
     return lambda: verb.run(request)
 
 
+@app.command("evaluate", rich_help_panel=_JUDGE)
+def _evaluate(
+    target: options.Target = None,
+    *,
+    data: options.Data = None,
+    model: options.Model = None,
+    weights: options.Weights = None,
+    labels: options.Labels = None,
+    real: options.Real = None,
+    vocabulary: options.Vocabulary = None,
+    vocabulary_order: options.VocabularyOrder = "appearance",
+    context: options.Context = None,
+    stride: options.Stride = None,
+    online: options.Online = False,
+    track: options.Track = None,
+    resize: options.Resize = None,
+    crop: options.Crop = None,
+    interpolation: options.Interpolation = None,
+    decoder: options.Decoder = "pil",
+    batch_size: options.BatchSize = 16,
+    dtype: options.Dtype = "fp32",
+    compiled: options.Compiled = False,
+    strict: options.Strict = False,
+    compare: options.Compare = None,
+    predictions: options.Predictions = None,
+    save: options.Save = True,
+    trust: options.Trust = False,
+    device: options.Device = "cpu",
+    threads: options.Threads = None,
+    json: options.Json = False,
+) -> Task:
+    """Measure what a network gets on a data set, and leave a receipt."""
+    if compare is not None:
+        from micronet.commands import compare as comparing
+
+        return lambda: comparing.run(*compare, json=json)
+    if data is None:
+        raise MicronetError("There is nothing to evaluate on.", "Name the images: --data DIR")
+    from micronet.commands import evaluate as verb
+
+    request = verb.Request(
+        target=target,
+        data=data,
+        model=model,
+        weights=weights,
+        trust=trust,
+        labels=labels,
+        real=real,
+        vocabulary=vocabulary,
+        vocabulary_order=vocabulary_order,
+        context=context,
+        stride=stride,
+        online=online,
+        track=track,
+        resize=resize,
+        crop=crop,
+        interpolation=interpolation,
+        decoder=decoder,
+        batch_size=batch_size,
+        dtype=dtype,
+        compiled=compiled,
+        strict=strict,
+        save=save,
+        predictions=predictions,
+        device=device,
+        threads=threads,
+        json=json,
+    )
+    return lambda: verb.run(request)
+
+
 @app.command("slim", rich_help_panel=_IMPROVE)
 def _slim(
-    target: Target = None,
+    target: options.Target = None,
     *,
     out: Annotated[Path, typer.Option("-o", "--out", help="Where to put the slimmer network.")],
-    model: Model = None,
+    model: options.Model = None,
+    weights: options.Weights = None,
     data: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Images to prove that the output is the same."),
@@ -191,7 +244,7 @@ def _slim(
     """Remove what cannot change the output, and prove it."""
     from micronet.commands import slim as verb
 
-    return lambda: verb.run(target, out=out, model=model, data=data)
+    return lambda: verb.run(target, out=out, model=model, weights=weights, data=data)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

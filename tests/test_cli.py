@@ -120,7 +120,7 @@ def test_without_a_verb_there_is_help_and_nothing_judged() -> None:
     assert done.returncode == 2
 
 
-@pytest.mark.parametrize("verb", ["list", "show", "fetch", "build", "score", "slim"])
+@pytest.mark.parametrize("verb", ["list", "show", "fetch", "build", "score", "evaluate", "slim"])
 def test_every_verb_has_help(verb: str) -> None:
     done = run(verb, "--help")
     assert f"Usage: micronet {verb}" in done.stdout
@@ -129,7 +129,7 @@ def test_every_verb_has_help(verb: str) -> None:
 
 def test_help_lists_the_verbs_that_work_and_no_other() -> None:
     registered = [command.name for command in cli.app.registered_commands]
-    assert registered == ["list", "show", "fetch", "build", "score", "slim"]
+    assert registered == ["list", "show", "fetch", "build", "score", "evaluate", "slim"]
     assert "audit" not in run("--help").stdout
 
 

@@ -22,11 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """An address of the weights: a ``file`` that `micronet fetch` gets, or a ``page`` to visit."""
+    """Where weights are: a ``file`` that `micronet fetch` gets, a ``page`` to visit, or a ``package``.
+
+    The weights of a package are its ``file``, a path within the folder of the Python package
+    ``package``; ``url`` is then the package's page.
+    """
 
     url: str
     kind: str
     sha256: str | None
+    package: str | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,30 @@ class Paper:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an evaluation image becomes the input: pixels for sizes, 0…1 for mean and deviation."""
+    """How an evaluation image becomes the input, in this order; None leaves a step out.
 
-    resize: int
-    crop: int
+    ``resize`` in pixels: the length that the shorter side gets, or (height, width) that the whole
+    image is squashed to, by ``interpolation`` ("none" where nothing is resized). ``antialias``:
+    whether shrinking looks at every pixel. ``crop`` in pixels: the side of the square kept from
+    the centre. ``mean`` and ``std`` of the colours red, green, blue as numbers from 0 to 1.
+    """
+
+    resize: int | tuple[int, int] | None
+    crop: int | None
     interpolation: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    antialias: bool = True
+
+
+def described(look: Preprocessing) -> str:
+    """``look`` in one line, step by step: "resize 256 (bicubic), crop 224, mean …, deviation …"."""
+    size = look.resize
+    sides = f"{size[0]}x{size[1]}" if isinstance(size, tuple) else str(size)
+    how = look.interpolation if look.antialias else f"{look.interpolation}, not antialiased"
+    steps = [f"resize {sides} ({how})"] if size is not None else ["no resize"]
+    steps.append(f"crop {look.crop}" if look.crop is not None else "no crop")
+    return ", ".join((*steps, f"mean {look.mean}", f"deviation {look.std}"))
 
 
 @dataclass(frozen=True)
@@ -67,6 +90,7 @@ class Card:
 
     ``prune_rate`` belongs to a released file whose weights are stored dense: the share of each
     wiring's entries that the release does not use. ``recipe`` is how it was trained.
+    "baseline": an architecture that others are compared with, whose weights nobody offers here.
     """
 
     name: str
@@ -102,10 +126,7 @@ def load_card(path: Path) -> Card:
 
 
 def _card(raw: Mapping[str, Any]) -> Card:
-    sources = (Source(s["url"], s["kind"], s.get("sha256")) for s in raw.get("sources", ()))
-    look = raw.get("preprocessing")
-    if look is not None:
-        look = Preprocessing(**{**look, "mean": tuple(look["mean"]), "std": tuple(look["std"])})
+    sources = (Source(**{"sha256": None, **source}) for source in raw.get("sources", ()))
     return Card(
         name=raw["name"],
         title=raw["title"],
@@ -119,11 +140,18 @@ def _card(raw: Mapping[str, Any]) -> Card:
         licence=raw["licence"],
         paper=Paper(**raw["paper"]),
         prune_rate=raw.get("prune_rate"),
-        preprocessing=look,
+        preprocessing=_preprocessing(raw.get("preprocessing")),
         recipe=raw.get("recipe", {}),
         claims=tuple(Claim(**claim) for claim in raw["claims"]),
         notes=tuple(raw.get("notes", ())),
     )
+
+
+def _preprocessing(raw: Mapping[str, Any] | None) -> Preprocessing | None:
+    if raw is None:
+        return None
+    rows = {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
+    return Preprocessing(**{"resize": None, "crop": None, **raw, **rows})
 
 
 def cards() -> tuple[Card, ...]:

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import nn
 
+from micronet.checkpoints.published import TORCHVISION, crop_pixels, entries, entry_of
 from micronet.errors import MicronetError
 from micronet.models import InputSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-TORCHVISION: Final = "torchvision:"
 DEFAULT_PIXELS: Final = 224
 
 
@@ -38,10 +38,14 @@ class Factory:
     note: str | None = None
 
 
-def factory_of(spec: str) -> Factory:
-    """The factory that ``spec`` names; MicronetError suggests what is near."""
+def factory_of(spec: str, settings: Mapping[str, Any] | None = None) -> Factory:
+    """The factory that ``spec`` names; MicronetError suggests what is near.
+
+    ``settings`` are further keywords for torchvision's builder (``builder_settings``).
+    """
     if spec.startswith(TORCHVISION):
-        return Factory(spec, _torchvision(spec.removeprefix(TORCHVISION)), runs_user_code=False)
+        build = _torchvision(spec.removeprefix(TORCHVISION), settings or {})
+        return Factory(spec, build, runs_user_code=False)
     place, _, name = spec.rpartition(":")
     if not place or not name:
         raise MicronetError(
@@ -55,27 +59,20 @@ def factory_of(spec: str) -> Factory:
     )
 
 
-def image_input(model: nn.Module, spec: str) -> InputSpec:
-    """The input torchvision evaluates this architecture with; 224 pixels where it says nothing."""
+def image_input(model: nn.Module, spec: str, sha256: str | None = None) -> InputSpec:
+    """The input torchvision evaluates this architecture with; 224 pixels where it says nothing.
+
+    ``sha256`` is that of the weights' file: published weights may have an input of their own.
+    """
     size = getattr(model, "image_size", None)
-    if not isinstance(size, int) and spec.startswith(TORCHVISION):
-        size = _evaluated_pixels(spec.removeprefix(TORCHVISION))
+    if not isinstance(size, int):
+        first = entry_of(spec, sha256) or next(iter(entries(spec)), None)
+        size = None if first is None else crop_pixels(first)
     pixels = size if isinstance(size, int) else DEFAULT_PIXELS
     return InputSpec((1, 3, pixels, pixels))
 
 
-def _evaluated_pixels(name: str) -> int | None:
-    from torchvision import models
-
-    try:
-        weights: Any = next(iter(models.get_model_weights(name)))
-    except (ValueError, StopIteration):
-        return None
-    crop = getattr(weights.transforms(), "crop_size", None)
-    return crop[0] if isinstance(crop, list) and len(crop) == 1 else None
-
-
-def _torchvision(name: str) -> Callable[[], nn.Module]:
+def _torchvision(name: str, further: Mapping[str, Any]) -> Callable[[], nn.Module]:
     from torchvision import models
 
     known = models.list_models()
@@ -84,7 +81,8 @@ def _torchvision(name: str) -> Callable[[], nn.Module]:
         hint = f"Did you mean {', '.join(near)}?" if near else f"It has {len(known)} models."
         raise MicronetError(f"torchvision has no model '{name}'.", hint)
     taken = inspect.signature(models.get_model_builder(name)).parameters
-    settings = {key: None for key in ("weights", "weights_backbone") if key in taken}
+    settings: dict[str, Any] = {k: None for k in ("weights", "weights_backbone") if k in taken}
+    settings |= further
 
     def build() -> nn.Module:
         with warnings.catch_warnings():

@@ -1,4 +1,8 @@
-"""Fetch a card's released file: resumable, pinned by its sha256 the first time and ever after."""
+"""Get a card's released file: pinned by its sha256 the first time and ever after.
+
+It is downloaded (and goes on where an earlier attempt stopped), or copied from a file of the user
+or out of an installed Python package.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from micronet.checkpoints.digest import lock_of, pin, pinned, sha256_of
 from micronet.checkpoints.download import Progress, download
 from micronet.checkpoints.folder import checkpoint_path
 from micronet.checkpoints.source import check_file
+from micronet.checkpoints.whereabouts import how_to_get, packaged
 from micronet.errors import MicronetError
 
 if TYPE_CHECKING:
@@ -29,7 +34,7 @@ def fetch_checkpoint(
     progress: Callable[[int, int | None], None] | None = None,
     out: Path | None = None,
 ) -> Path:
-    """The path of the card's weights, fetched, readable and with the pinned sha256.
+    """The path of the card's weights, fetched, of the card's network and with the pinned sha256.
 
     ``from_file`` takes a copy the user has, ``url`` another address. ``progress`` is called with
     bytes so far and bytes in all (None if unknown). A file that is there and matches its lock is
@@ -42,19 +47,39 @@ def fetch_checkpoint(
     if not wanted_anew and expected is not None and sha256_of(path) == expected:
         return path
     part = path.with_name(f"{path.name}.part")
+    if from_file is None and url is None:
+        from_file = _packaged(card)
     if from_file is not None:
         part = path.with_name(f"{path.name}.copy")  # a half download stays as it is
         _copy(from_file, part, progress)
     else:
         download(url or _address(card), part, progress)
     try:
-        found = _accepted(card, part, path, expected)
+        found = sha256_of(part)
+        _check_pins(card, found, path, expected)
+        _check_network(card, part, from_file or part)
     except MicronetError:
         part.unlink(missing_ok=True)
         raise
     part.replace(path)
     pin(path, found)
     return path
+
+
+def _packaged(card: Card) -> Path | None:
+    """The card's file in an installed package; MicronetError if the package is not here."""
+    sources = [source for source in card.sources if source.kind == "package"]
+    if not sources:
+        return None
+    inside = (packaged(source) for source in sources)
+    found = next((path for path in inside if path is not None), None)
+    if found is None:
+        raise MicronetError(
+            f"The weights of {card.name} come with the Python package {sources[0].package}, "
+            "which is not installed.",
+            how_to_get(card),
+        )
+    return found
 
 
 def _address(card: Card) -> str:
@@ -77,20 +102,28 @@ def _address(card: Card) -> str:
     )
 
 
-def _accepted(card: Card, part: Path, path: Path, locked: str | None) -> str:
-    """The sha256 of ``part``, which must be what is pinned and a checkpoint that can be read."""
+def _check_pins(card: Card, found: str, path: Path, locked: str | None) -> None:
+    """MicronetError unless the sha256 ``found`` is what the lock and the card pin, if they do."""
+    if locked is not None and found != locked:
+        lock = lock_of(path)
+        raise MicronetError(
+            f"{path.name}: what came has sha256 {found}, expected {locked} ({lock.name}).",
+            f"It is not the file of the first fetch. If it should be, delete {lock}.",
+        )
+    declared = next((source.sha256 for source in card.sources if source.sha256), None)
+    if declared is not None and found != declared:
+        raise MicronetError(
+            f"{path.name}: what came has sha256 {found}, expected {declared} (the card {card.name}).",
+            f"Other weights are judged where they lie: micronet score {card.name} --weights FILE",
+        )
+
+
+def _check_network(card: Card, part: Path, shown: Path) -> None:
+    """MicronetError, which names ``shown``, unless ``part`` holds weights of the card's network."""
+    from micronet.checkpoints.carded import model_of_card
     from micronet.checkpoints.formats import read_state_file
 
-    found = sha256_of(part)
-    declared = next((source.sha256 for source in card.sources if source.sha256), None)
-    for expected, who in ((locked, lock_of(path).name), (declared, f"the card {card.name}")):
-        if expected is not None and found != expected:
-            raise MicronetError(
-                f"{path.name}: what came has sha256 {found}, expected {expected} ({who}).",
-                f"It is not the file of the first fetch. If it should be, delete {lock_of(path)}.",
-            )
-    read_state_file(part)
-    return found
+    model_of_card(shown, read_state_file(part), card)
 
 
 def _copy(source: Path, part: Path, progress: Progress | None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from micronet.checkpoints.factory import on_meta
+from micronet.checkpoints.oldkeys import modernised
 from micronet.checkpoints.recognise import torchvision_guess
 from micronet.errors import MicronetError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _SHOWN: Final = 3
+_ALIGNMENT_BYTES: Final = 64  # of what torch allocates
 
 
 def filled(
@@ -37,17 +39,24 @@ def filled(
     model = None if real else on_meta(build)
     if model is None:
         model = build()
-    tensors = {**_zeros(model, absent), **tensors}
-    _check(model, tensors, what, name)
-    state = {key: tensors[key].to(value.dtype) for key, value in model.state_dict().items()}
+    state = model.state_dict()  # it knows the version of each module, which torch asks for
+    tensors = modernised({**_zeros(state, absent), **tensors}, state)
+    _check(state, tensors, what, name)
+    state.update({key: _laid_out(tensors[key].to(value.dtype)) for key, value in state.items()})
     model.load_state_dict(state, assign=True)
     if any(buffer.is_meta for buffer in model.buffers()):  # some are in no state dict
         return filled(build, tensors, what=what, name=name, real=True)
     return model.eval()
 
 
-def _zeros(model: nn.Module, names: Sequence[str]) -> dict[str, torch.Tensor]:
-    state = model.state_dict()
+def _laid_out(tensor: torch.Tensor) -> torch.Tensor:
+    """``tensor`` in memory as torch's own loading leaves it; sums come out in other bits elsewhere."""
+    if tensor.is_contiguous() and tensor.data_ptr() % _ALIGNMENT_BYTES == 0:
+        return tensor
+    return tensor.clone(memory_format=torch.contiguous_format)
+
+
+def _zeros(state: Mapping[str, torch.Tensor], names: Sequence[str]) -> dict[str, torch.Tensor]:
     return {
         name: torch.zeros(state[name].shape, dtype=state[name].dtype)
         for name in names
@@ -55,8 +64,9 @@ def _zeros(model: nn.Module, names: Sequence[str]) -> dict[str, torch.Tensor]:
     }
 
 
-def _check(model: nn.Module, tensors: Mapping[str, torch.Tensor], what: str, name: str) -> None:
-    wanted = model.state_dict()
+def _check(
+    wanted: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor], what: str, name: str
+) -> None:
     missing = [key for key in wanted if key not in tensors]
     unexpected = [key for key in tensors if key not in wanted]
     other = [

@@ -108,7 +108,7 @@ def _from_torch(file: TorchFile, name: str) -> StateFile:
 
 def _safetensors(path: Path, data: memoryview) -> StateFile:
     tensors, meta = safetensors_file.read(path, data)
-    return StateFile(statedict.without_module(tensors), meta, "safetensors")
+    return StateFile(statedict.unwrapped(tensors), meta, "safetensors")
 
 
 def _pt2(_: Path, data: memoryview) -> StateFile:

@@ -8,7 +8,10 @@ from typing import Any, Final
 
 import torch
 
-from micronet.checkpoints.factory import TORCHVISION, factory_of, on_meta
+from micronet.checkpoints.builder_settings import settings_of
+from micronet.checkpoints.factory import factory_of, on_meta
+from micronet.checkpoints.oldkeys import modernised
+from micronet.checkpoints.published import TORCHVISION
 
 State = Mapping[str, torch.Tensor]
 
@@ -16,7 +19,7 @@ State = Mapping[str, torch.Tensor]
 _FAMILIES: Final = {
     "layer1.0.conv1.weight": ("resnet", "resnext", "wide_resnet"),
     "features.3.squeeze.weight": ("squeezenet",),
-    "features.denseblock1.denselayer1.norm1.weight": ("densenet",),
+    "features.transition1.norm.weight": ("densenet",),
     "features.1.conv.0.0.weight": ("mobilenet_v2",),
     "features.1.block.0.0.weight": ("mobilenet_v3",),
     "features.1.0.block.0.0.weight": ("efficientnet",),
@@ -97,17 +100,22 @@ def torchvision_guess(tensors: State) -> str | None:
     from torchvision import models
 
     names: list[str] = models.list_models()
-    shapes = {name: tensor.shape for name, tensor in tensors.items()}
     for key, starts in _FAMILIES.items():
         if key not in tensors:
             continue
         for name in names:
-            if name.startswith(starts):
-                model = on_meta(factory_of(TORCHVISION + name).build)
-                if model is not None and shapes == _shapes(model):
-                    return TORCHVISION + name
+            if name.startswith(starts) and _fits(TORCHVISION + name, tensors):
+                return TORCHVISION + name
     return None
 
 
-def _shapes(model: torch.nn.Module) -> dict[str, torch.Size]:
-    return {name: tensor.shape for name, tensor in model.state_dict().items()}
+def _fits(spec: str, tensors: State) -> bool:
+    model = on_meta(factory_of(spec, settings_of(spec, tensors, None)).build)
+    if model is None:
+        return False
+    wanted = model.state_dict()
+    return _shapes(modernised(tensors, wanted)) == _shapes(wanted)
+
+
+def _shapes(tensors: State) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}

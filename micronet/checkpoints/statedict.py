@@ -10,7 +10,13 @@ from micronet.checkpoints.source import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+AVERAGED: Final = (
+    "model_ema",
+    "state_dict_ema",
+)  # what torchvision and timm evaluate, if it is there
 WRAPPERS: Final = ("state_dict", "model", "model_state_dict", "module", "net", "weights", "params")
+_PREFIXES: Final = ("module.", "_orig_mod.")  # of DataParallel and the like, of torch.compile
+_AVERAGES_TAKEN: Final = "n_averaged"  # a count, no weight
 _DEPTH: Final = 4
 _MODULE_DEPTH: Final = 100
 _ENTRIES: Final = 10_000  # settings, not data
@@ -20,35 +26,47 @@ _Item = TypeVar("_Item")
 
 
 def find(value: Any) -> tuple[dict[str, TensorRef], dict[str, Any]]:
-    """The named tensors in ``value`` without a common ``module.``, and its other plain values.
+    """The named tensors in ``value`` without wrappers' prefixes, and its other plain values.
 
+    Weights averaged in training are taken before those of the last step; "taken" is then the key
+    they were under.
     RefusedError says what was found in place of weights.
     """
     meta: dict[str, Any] = {}
     for _ in range(_DEPTH):
         if isinstance(value, dict):
             tensors = {key: item for key, item in value.items() if isinstance(item, TensorRef)}
-            key = next((key for key in WRAPPERS if _holds_more(value.get(key))), None)
+            key = next((key for key in (*AVERAGED, *WRAPPERS) if _holds_more(value.get(key))), None)
             meta |= _PlainCopier().copy({k: v for k, v in value.items() if k != key or tensors})
+            if key in AVERAGED and not tensors:
+                meta["taken"] = key
             if tensors:
-                return without_module(_checked(value, tensors)), meta
+                return unwrapped(_checked(value, tensors)), meta
             value = value.get(key)
         elif isinstance(value, Inert):
             tensors = dict(_of_module(value, ""))
             if tensors:
-                return without_module(tensors), {**meta, "class": value.name}
+                return unwrapped(tensors), {**meta, "class": value.name}
             raise RefusedError(f"it holds an object of the class {value.name} without weights")
         else:
             break
     raise RefusedError("it holds no state dict (a dictionary of tensors)")
 
 
-def without_module(tensors: Mapping[str, _Item]) -> dict[str, _Item]:
-    """The same tensors, without the prefix that DataParallel gives to every name."""
-    prefix = "module."
-    if tensors and all(name.startswith(prefix) for name in tensors):
-        return {name[len(prefix) :]: tensor for name, tensor in tensors.items()}
-    return dict(tensors)
+def unwrapped(tensors: Mapping[str, _Item]) -> dict[str, _Item]:
+    """The same tensors, without the prefixes that wrappers around a module give to every name."""
+    found = {name: tensor for name, tensor in tensors.items() if name != _AVERAGES_TAKEN}
+    if not _prefix(found):
+        return dict(tensors)
+    while prefix := _prefix(found):
+        found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
+    return found
+
+
+def _prefix(tensors: Mapping[str, Any]) -> str | None:
+    """The prefix that every name has, and is longer than."""
+    every = (p for p in _PREFIXES if all(n.startswith(p) and n != p for n in tensors))
+    return next(every, None) if tensors else None
 
 
 def _checked(whole: dict[Any, Any], tensors: dict[Any, TensorRef]) -> dict[str, TensorRef]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 
 from micronet.checkpoints.source import RefusedError
@@ -73,12 +74,10 @@ def check_fits(
 
 
 def copied(data: memoryview, start: int, size: int) -> torch.Tensor:
-    """``size`` bytes of the file as a new uint8 tensor (aligned, and free of the file)."""
-    return (
-        torch.frombuffer(bytearray(data[start : start + size]), dtype=torch.uint8)
-        if size
-        else (torch.empty(0, dtype=torch.uint8))
-    )
+    """``size`` bytes of the file as a new uint8 tensor: free of the file, aligned as torch aligns."""
+    made = torch.empty(size, dtype=torch.uint8)
+    made.numpy()[:] = np.asarray(data[start : start + size])
+    return made
 
 
 def dtype_of(name: str) -> torch.dtype:

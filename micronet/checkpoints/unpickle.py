@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import pickletools
 import struct
+import warnings
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from micronet.checkpoints.reductions import Inert, Name, persistent, reduce
@@ -44,8 +45,10 @@ def load_pickle(cursor: Cursor) -> Any:
     machine = _Machine()
     stream = cast("IO[bytes]", cursor)  # genops asks for no more than a Cursor has
     try:
-        for opcode, argument, _ in pickletools.genops(stream):
-            machine.step(opcode.name, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # "\\c" in a text: the file's affair
+            for opcode, argument, _ in pickletools.genops(stream):
+                machine.step(opcode.name, argument)
     except RefusedError:
         raise
     except (ValueError, IndexError, KeyError, TypeError, struct.error, OverflowError) as error:

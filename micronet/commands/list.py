@@ -29,7 +29,7 @@ def run(*, json: bool) -> int:
 
 
 def summary(card: Card) -> dict[str, Any]:
-    """What the list says of one card; ``here`` is "built", "fetched" or null."""
+    """What the list says of one card; ``here`` is "built", "fetched", "packaged" or null."""
     claims = [
         {
             "quantity": claim.quantity,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from micronet.errors import MicronetError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import torch
 
 
@@ -28,6 +30,13 @@ def prepare(device: str, threads: int | None) -> torch.device:
             f"No device '{device}' here: {reason}", "Use --device cpu, or leave it out."
         ) from error
     return chosen
+
+
+def one_of(option: str, text: str, known: Iterable[str]) -> None:
+    """Check that ``text`` is one of the words that ``option`` takes; MicronetError otherwise."""
+    words = list(known)
+    if text not in words:
+        raise MicronetError(f"{option} is '{text}', expected {', '.join(words)}.")
 
 
 def input_shape(text: str | None) -> tuple[int, ...] | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from micronet.checkpoints.digest import lock_of
-from micronet.checkpoints.folder import checkpoint_path
+from micronet.checkpoints.card import card
+from micronet.checkpoints.whereabouts import kept
 
 
 def presence(name: str) -> str | None:
-    """How the file of the card ``name`` came here, "fetched" or "built"; None if it is not here."""
-    path = checkpoint_path(name)
-    if not path.is_file():
-        return None
-    return "fetched" if lock_of(path).is_file() else "built"
+    """How the file of the card ``name`` came here: "fetched", "built", "packaged"; None without it."""
+    found = kept(card(name))
+    return None if found is None else found.how

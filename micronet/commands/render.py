@@ -121,13 +121,18 @@ def _add_edges(table: Table, document: Document) -> None:
 
 def _add_quality(table: Table, document: Document) -> None:
     quality = document.get("quality")
-    if quality is None or quality["value"] is None:
+    if quality is None or (quality["value"] is None and quality["qualifies"] is None):
         return
-    verdict = {True: "qualifies", False: "does not qualify", None: "not judged"}
-    sample = "" if quality["of"] is None else f"{numbers.count(quality['correct'])} of "
-    sample += "" if quality["of"] is None else f"{numbers.count(quality['of'])}, "
-    comment = f"{sample}threshold {quality['threshold']}: {verdict[quality['qualifies']]}"
-    table.add_row("quality", quality["metric"], f"{quality['value']}", comment)
+    words = {True: "qualifies", False: "does not qualify", None: "not judged"}
+    correct, of = quality["correct"], quality["of"]
+    sample = "" if correct is None else f"{numbers.count(correct)} of {numbers.count(of)}, "
+    comment = f"{sample}threshold {quality['threshold']}: {words[quality['qualifies']]}"
+    style = {True: "green", False: "bold red", None: "yellow"}[quality["qualifies"]]
+    verdict = Text(quality.get("verdict") or comment, style=style)
+    value = numbers.UNKNOWN if quality["value"] is None else f"{quality['value']}"
+    table.add_row("quality", quality["metric"], value, verdict)
+    if quality["receipt"]:
+        table.add_row("", "", "", f"{sample}measured: {quality['receipt']}")
 
 
 def _notes(document: Document) -> list[RenderableType]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micronet.checkpoints.atomic import write_bytes
 from micronet.commands import console, machine
 from micronet.errors import Finding, MicronetError
+from micronet.reports import RECEIPTS, file_name, write_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Request:
 
     target: str | None
     model: str | None = None
+    weights: Path | None = None
     trust: bool = False
     shapes_only: bool = False
     rules: str | None = None
@@ -48,12 +51,13 @@ def run(request: Request) -> int:
         console.write(score_view(document, top=top, width=console.terminal_columns()))
     if request.save:
         console.say(f"receipt: {save_receipt(document, Path.cwd())}")
-    judge(document, require_quality=request.require_quality)
+    if request.require_quality:
+        judge(document, evaluate=_how_to_evaluate(request))
     return 0
 
 
-def _document(request: Request) -> Mapping[str, Any]:
-    if request.target is None and request.model is None:
+def _document(request: Request) -> dict[str, Any]:
+    if request.target is None and request.model is None and request.weights is None:
         raise MicronetError(
             "Nothing to score: neither a target nor --model.",
             "See: micronet list, then micronet score NAME",
@@ -66,42 +70,62 @@ def _document(request: Request) -> Mapping[str, Any]:
     loaded = load_target(
         request.target,
         model=request.model,
+        weights=request.weights,
         input_shape=shape,
         trust=request.trust,
         shapes_only=request.shapes_only,
     )
     if device.type != "cpu":
         loaded.model.to(device)
-    return score_target(
+    document = score_target(
         loaded,
         rules=request.rules,
         track=request.track,
         bits=request.bits,
         second_opinion=request.second_opinion,
     )
+    add_quality(document, loaded.model, Path.cwd())
+    return document
+
+
+def add_quality(document: dict[str, Any], model: nn.Module, root: Path) -> None:
+    """Fill the document's quality from the evaluation receipts in ``root``/reports, if one fits."""
+    from micronet.evaluation.lookup import quality_for
+    from micronet.evaluation.state_digest import state_sha256
+
+    quality, notes = quality_for(
+        document["target"], document["track"], root, state_sha256=lambda: state_sha256(model)
+    )
+    document["notes"] = [*document["notes"], *notes]
+    if quality is not None:
+        document["quality"] = quality
 
 
 def save_receipt(document: Mapping[str, Any], root: Path) -> Path:
     """Write ``document`` to ``root``/reports/receipts/NAME.RULES.json and return that path."""
     name, rules = document["target"]["name"], document["rules"]["name"]
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{name}.{rules}.json").lstrip(".-")
-    path = root / "reports" / "receipts" / slug
-    write_bytes(path, console.json_text(document).encode())
+    path = root / RECEIPTS / file_name(f"{name}.{rules}.json")
+    write_receipt(path, document)
     return path
 
 
-def judge(document: Mapping[str, Any], *, require_quality: bool) -> None:
-    """If quality is required: raise Finding below the threshold, MicronetError if nobody measured it."""
-    if not require_quality:
-        return
-    quality = document.get("quality") or {}
-    qualifies = quality.get("qualifies")
+def judge(document: Mapping[str, Any], *, evaluate: str) -> None:
+    """Return if the quality was measured to qualify; raise Finding if it was measured not to.
+
+    MicronetError with the command ``evaluate`` if nobody measured it, or not on the whole data set.
+    """
+    name, quality = document["target"]["name"], document.get("quality") or {}
+    qualifies, verdict = quality.get("qualifies"), quality.get("verdict")
+    if qualifies is None and verdict is None:
+        raise MicronetError(f"Quality is required, and none is known for {name}.", evaluate)
     if qualifies is None:
-        raise MicronetError(
-            f"Quality is required, and none is known for {document['target']['name']}.",
-            "Leave --require-quality out to see the costs alone.",
-        )
+        raise MicronetError(f"Quality is required: {name}: {verdict}.", evaluate)
     if not qualifies:
-        raise Finding(
-            f"{quality['metric']} is {quality['value']}, the threshold {quality['threshold']}."
-        )
+        raise Finding(f"{name} {verdict}.")
+
+
+def _how_to_evaluate(request: Request) -> str:
+    model = [] if request.model is None else ["--model", request.model]
+    weights = [] if request.weights is None else ["--weights", str(request.weights)]
+    words = [*([] if request.target is None else [request.target]), *model, *weights]
+    return f"Measure it: micronet evaluate {shlex.join(words)} --data DIR"

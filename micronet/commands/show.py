@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from micronet.checkpoints.card import card as card_called
+from micronet.checkpoints.card import described
+from micronet.checkpoints.whereabouts import command_for
 from micronet.commands import console
 from micronet.commands.presence import presence
 
@@ -43,7 +45,8 @@ def card_view(card: Card) -> Iterator[RenderableType]:
     yield ""
     for source in card.sources:
         digest = f", sha256 {source.sha256}" if source.sha256 else ""
-        yield Text(f"{source.kind}: {source.url}{digest}")
+        inside = f"{source.package}, {source.file}, " if source.package else ""
+        yield Text(f"{source.kind}: {inside}{source.url}{digest}")
     for note in card.notes:
         yield Text(f"note: {note}")
 
@@ -55,19 +58,19 @@ def _overview(card: Card) -> Mapping[str, Any]:
         "track": card.track,
         "rules": card.rules,
         "input": ", ".join(str(extent) for extent in card.input),
-        "weights": f"{card.weights}, {presence(card.name) or 'not here'}",
+        "weights": f"{card.weights}, {_here(card)}",
         "licence": card.licence,
         "paper": f"{paper.authors}, {paper.title}, {paper.year}, {paper.url}",
     }
     if card.prune_rate is not None:
         overview["prune rate"] = card.prune_rate
     if card.preprocessing is not None:
-        look = card.preprocessing
-        overview["preprocessing"] = (
-            f"resize {look.resize} ({look.interpolation}), crop {look.crop},"
-            f" mean {look.mean}, deviation {look.std}"
-        )
+        overview["preprocessing"] = described(card.preprocessing)
     return overview
+
+
+def _here(card: Card) -> str:
+    return presence(card.name) or f"not here: {command_for(card)}"
 
 
 def _facts(title: str, facts: Mapping[str, Any]) -> RenderableType:

@@ -20,9 +20,16 @@ if TYPE_CHECKING:
 _SHOWN = 3
 
 
-def run(target: str | None, *, out: Path, model: str | None, data: Path | None) -> int:
+def run(
+    target: str | None,
+    *,
+    out: Path,
+    model: str | None,
+    data: Path | None,
+    weights: Path | None = None,
+) -> int:
     """Slim the target into ``out`` and say what went, what stayed, and how it was proved."""
-    if target is None and model is None:
+    if target is None and model is None and weights is None:
         raise MicronetError(
             "Nothing to slim: neither a target nor --model.",
             "See: micronet list, then micronet slim NAME --out PATH",
@@ -30,7 +37,8 @@ def run(target: str | None, *, out: Path, model: str | None, data: Path | None) 
     from micronet.checkpoints.target import load_target
     from micronet.slimming.slim import slim_target
 
-    outcome = slim_target(load_target(target, model=model), out, model=model, data=data)
+    loaded = load_target(target, model=model, weights=weights)
+    outcome = slim_target(loaded, out, model=model, data=data)
     console.write(slim_view(outcome))
     return 0
 

@@ -80,9 +80,11 @@ class Files:
         strides: Any,
         numel: int = 4,
         view: tuple[str, int, int] | None = None,
+        *,
+        kind: Any = torch.FloatStorage,
     ) -> dict[str, Rebuilt]:
         """The state dict {"w": a tensor described so}, in a storage "0" of ``numel`` numbers."""
-        return {"w": Rebuilt(Stored("0", numel, view), offset, shape, strides)}
+        return {"w": Rebuilt(Stored("0", numel, view, kind), offset, shape, strides)}
 
     def raw(self, content: bytes, name: str = "file.pt") -> Path:
         path = self.folder / name

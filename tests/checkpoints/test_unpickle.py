@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from micronet.checkpoints.reductions import Inert, Name
@@ -48,6 +48,7 @@ def test_noise_is_refused_or_read_but_nothing_else(content: bytes) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 400), st.integers(0, 255))
+@example(at=40, byte=92)  # a text with an escape that Python does not know, which it warns of
 def test_a_flipped_byte_is_refused_or_read_but_nothing_else(at: int, byte: int) -> None:
     body = bytearray(pickle.dumps({"a": [1, 2.5, "x", (3, b"y")], "b": {"c": np.float32(1)}}, 2))
     body[at % len(body)] = byte

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
+import torch
+from torch import nn
 
+import micronet
+from micronet.checkpoints.target import LoadedTarget
 from micronet.commands import score
 from micronet.errors import Finding, MicronetError
+from micronet.evaluation import receipt_file
+from micronet.evaluation.state_digest import state_sha256
+from micronet.models import InputSpec
+from micronet.scoring.api import score_target
+from tests.evaluation.samples import LOOK, TARGET, answered
+from tests.evaluation.samples import document as evaluation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Document = dict[str, Any]
+COUNTED = score._document  # before the stand-in takes its place
 
 
 @pytest.fixture(autouse=True)
@@ -85,24 +98,152 @@ def test_a_claim_that_fails_is_shown_and_left_to_the_audit(
     assert json.loads(capsys.readouterr().out) == document
 
 
-QUALITY = {"qualifies": (True, None), "missed": (False, Finding), "unknown": (None, MicronetError)}
+# --- quality --------------------------------------------------------------------------------------
+
+EVALUATE = "Measure it: micronet evaluate by_hand --data DIR"
+MEASURED = {
+    "qualifies": (True, "qualifies: 37,612 of 50,000, threshold 37,500"),
+    "missed": (False, "does not qualify: 37,499 of 50,000, threshold 37,500"),
+    "a subset": (None, "cannot certify: track imagenet needs all of it; this is 1,000 images"),
+}
 
 
-@pytest.mark.parametrize(("qualifies", "error"), QUALITY.values(), ids=QUALITY.keys())
-def test_required_quality(
-    document: Document, qualifies: bool | None, error: type[MicronetError] | None
+def measured(document: Document, kind: str) -> None:
+    qualifies, verdict = MEASURED[kind]
+    document["quality"].update(
+        correct=1, of=2, value=0.5, qualifies=qualifies, verdict=verdict, receipt="reports/x.json"
+    )
+
+
+def required(request: score.Request | None = None) -> int:
+    return score.run(request or score.Request("by_hand", require_quality=True))
+
+
+def test_required_quality_that_qualifies_passes(
+    document: Document, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    document["quality"].update(value=74.9, qualifies=qualifies)
-    score.judge(document, require_quality=False)
-    if error is None:
-        score.judge(document, require_quality=True)
-        return
-    with pytest.raises(error) as raised:
-        score.judge(document, require_quality=True)
-    assert raised.type is error
+    measured(document, "qualifies")
+    assert required() == 0
+    assert "qualifies: 37,612 of 50,000, threshold 37,500" in capsys.readouterr().out
 
 
-def test_no_quality_at_all_is_unknown_quality(document: Document) -> None:
-    document["quality"] = None
-    with pytest.raises(MicronetError, match="none is known for by_hand"):
-        score.judge(document, require_quality=True)
+def test_quality_below_the_threshold_is_a_finding(document: Document) -> None:
+    measured(document, "missed")
+    assert score.run(score.Request("by_hand")) == 0
+    with pytest.raises(Finding) as raised:
+        required()
+    assert raised.value.exit_code == 1
+    assert str(raised.value) == "by_hand does not qualify: 37,499 of 50,000, threshold 37,500."
+
+
+def test_quality_on_a_subset_certifies_nothing(document: Document) -> None:
+    measured(document, "a subset")
+    with pytest.raises(MicronetError, match=r"cannot certify: .* this is 1,000 images") as raised:
+        required()
+    assert (raised.value.exit_code, raised.value.next_step) == (2, EVALUATE)
+
+
+@pytest.mark.parametrize("stub", [True, False])
+def test_quality_that_nobody_measured_is_unknown(document: Document, *, stub: bool) -> None:
+    if not stub:
+        document["quality"] = None
+    with pytest.raises(MicronetError, match="none is known for by_hand") as raised:
+        required()
+    assert (raised.value.exit_code, raised.value.next_step) == (2, EVALUATE)
+
+
+def test_the_command_to_measure_it_is_the_users(document: Document) -> None:
+    document["target"]["name"] = "net"
+    request = score.Request("my net.pth", model="net.py:make", require_quality=True)
+    with pytest.raises(MicronetError) as raised:
+        required(request)
+    assert raised.value.next_step == (
+        "Measure it: micronet evaluate 'my net.pth' --model net.py:make --data DIR"
+    )
+
+
+def test_a_measured_quality_is_shown_with_its_receipt(
+    document: Document, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured(document, "a subset")
+    assert score.run(score.Request("by_hand")) == 0
+    assert "1 of 2, measured: reports/x.json" in capsys.readouterr().out
+
+
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 7, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def evaluated(root: Path, model: nn.Module, *, crop: int = 8) -> None:
+    """A receipt of ``model``, 2 of 3 right."""
+    target = {**TARGET, "sha256": None, "state_sha256": state_sha256(model)}
+    target["architecture"] = "net"
+    look = {**LOOK, "crop": crop}
+    made = answered(2, 3)
+    receipt_file.save(evaluation(made, target=target, preprocessing=look), made, root)
+
+
+def scored(model: nn.Module) -> Document:
+    shape = InputSpec((1, 3, 8, 8))
+    loaded = LoadedTarget("net", None, None, "net", {}, "unknown", model, shape, None, ())
+    return score_target(loaded)
+
+
+def test_the_evaluated_network_has_its_quality(tmp_path: Path) -> None:
+    evaluated(tmp_path, net())
+    found = scored(net())
+    before = dict(found["quality"])
+    score.add_quality(found, net(), tmp_path)
+    assert (found["quality"]["correct"], found["quality"]["of"]) == (2, 3)
+    assert found["quality"]["qualifies"] is None
+    assert found["quality"]["receipt"] == "reports/receipts/by_hand.val.evaluation.json"
+    assert set(before) | {"verdict"} == set(found["quality"])
+    schema = resources.files("micronet").joinpath("scoring/score.schema.json").read_text("utf-8")
+    jsonschema.Draft202012Validator(json.loads(schema)).validate(found)
+
+
+def test_one_changed_weight_is_another_network(tmp_path: Path) -> None:
+    evaluated(tmp_path, net())
+    other = net()
+    other.get_parameter("0.bias").data[0] += 1
+    found = scored(other)
+    score.add_quality(found, other, tmp_path)
+    assert found["quality"]["value"] is None
+
+
+def test_why_a_receipt_was_not_used_is_noted(tmp_path: Path) -> None:
+    evaluated(tmp_path, net(), crop=16)
+    found = scored(net())
+    score.add_quality(found, net(), tmp_path)
+    assert found["quality"]["value"] is None
+    assert "measured with inputs of 16×16, scored with 8×8" in found["notes"][-1]
+
+
+def test_scoring_from_python_does_not_look_around(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even at a receipt that fits, nor at one that is broken."""
+    evaluated(tmp_path, net())
+    (tmp_path / "reports/receipts/x.evaluation.json").write_text("{", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    found = micronet.score(net(), input_shape=(1, 3, 8, 8)).document
+    assert found["quality"]["value"] is None
+
+
+def test_the_command_looks_into_the_folder_it_is_called_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same file, the same architecture and input."""
+    monkeypatch.chdir(tmp_path)
+    torch.save(net().state_dict(), "net.pth")
+    code = "from torch import nn\n\ndef make():\n    return nn.Sequential("
+    code += "nn.Conv2d(3, 7, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+    (tmp_path / "net.py").write_text(code, encoding="utf-8")
+    request = score.Request("net.pth", model="net.py:make", input_shape="1,3,224,224")
+    found = COUNTED(request)
+    assert found["quality"]["value"] is None
+    target = {**TARGET, **{key: found["target"][key] for key in ("sha256", "architecture")}}
+    made = answered(3, 3)
+    receipt_file.save(evaluation(made, target=target), made, tmp_path)
+    assert COUNTED(request)["quality"]["correct"] == 3

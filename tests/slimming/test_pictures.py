@@ -59,6 +59,15 @@ def test_without_a_card_torchvision_says_how(tmp_path: Path) -> None:
     assert tuple(image.shape) == (1, 3, 224, 224)
 
 
+def test_pictures_of_any_size_are_squashed_where_nothing_is_resized(tmp_path: Path) -> None:
+    """CIFAR's images are 32×32; pictures that join a proof need not be."""
+    grey(tmp_path / "a.png", (500, 300))
+    small = load_target(None, model="torchvision:squeezenet1_0", input_shape=(1, 3, 32, 32))
+    (image,) = pictures(small, tmp_path)
+    assert tuple(image.shape) == (1, 3, 32, 32)
+    assert image.is_contiguous()
+
+
 def test_what_cannot_be_shown_says_so(loaded: LoadedTarget, tmp_path: Path) -> None:
     with pytest.raises(MicronetError, match="holds no image file"):
         pictures(loaded, tmp_path)
