@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from micronet.checkpoints.target import LoadedTarget, load_target
+from micronet.checkpoints.target import SPARSE, LoadedTarget, load_target
 from micronet.models import InputSpec
 from micronet.scoring.claims import judge_claims
 from micronet.scoring.document import UNTRAINED, exact, score_document
@@ -243,9 +243,10 @@ def _claims(
     recounts.append(
         ("macs", {"parameters": plain.storage_bits // 32, "macs": macs, "operations": 2 * macs})
     )
+    recounts.append(("macs, zeros included", {"parameters": sum(n for _, n in learned)}))
     challenge = tally(network, rule_book("micronet2019"), learned)
     track = track_named(loaded.card.track)
     total = track.score(Fraction(challenge.storage_bits, 32), challenge.cost.total).total
     recounts.append(("micronet2019", {"score": total, "operations": challenge.cost.total}))
-    untrained = loaded.weights == "untrained" and loaded.card.weights not in ("baseline",)
+    untrained = loaded.weights == "untrained" and loaded.architecture in SPARSE
     return judge_claims(loaded.card.claims, recounts, untrained=untrained, remark=remark)

@@ -83,9 +83,14 @@ def _by_number(folders: list[str], track: str | None) -> Labelling | None:
     labels = {name: int(name) for name in folders}
     ordered = sorted(folders, key=int)
     classes = track_classes(track)
-    if classes is not None and labels[ordered[-1]] < len(classes):
+    whole = [labels[name] for name in ordered] == list(range(len(ordered)))  # of some data set
+    if (
+        classes is not None
+        and whole == (len(ordered) == len(classes))
+        and labels[ordered[-1]] < len(classes)
+    ):
         return Labelling(classes, labels)
-    if [labels[name] for name in ordered] != list(range(len(ordered))):
+    if not whole:
         return None
     if ordered == folders:
         return Labelling(tuple(ordered), labels)
