@@ -46,7 +46,8 @@ def load_pickle(cursor: Cursor) -> Any:
     stream = cast("IO[bytes]", cursor)  # genops asks for no more than a Cursor has
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # "\\c" in a text: the file's affair
+            # Of escapes in texts that Python does not know: the file's affair.
+            warnings.simplefilter("ignore", DeprecationWarning)
             for opcode, argument, _ in pickletools.genops(stream):
                 machine.step(opcode.name, argument)
     except RefusedError:

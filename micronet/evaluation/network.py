@@ -39,7 +39,7 @@ class Network:
     """The two forms of one network; both take [n, 3, height, width] on ``arithmetic.device``.
 
     ``noise`` is how far rounding may move an output of the fast one, as a share of the largest;
-    infinite where other images of its batch move it.
+    infinite where other images of its batch move it, or a rounding error by a whole step.
     """
 
     plain: nn.Module

@@ -14,6 +14,7 @@ import torch
 
 from micronet.errors import MicronetError
 from micronet.evaluation.fuse import fused
+from micronet.evaluation.jumps import can_jump
 from micronet.evaluation.network import Arithmetic, Network, answering
 
 if TYPE_CHECKING:
@@ -71,12 +72,22 @@ def _fast(plain: nn.Module, image: Tensor) -> nn.Module:
 
 def _tried(network: Network, fast: nn.Module, image: Tensor, classes: int) -> Network:
     """The network as it will run: the fast form only where it computes what the plain one does."""
+    lonely = replace(network, noise=math.inf)
+    if _jumps(network.plain, image):
+        return lonely
     for form in (fast, network.plain):
         found = replace(network, fast=form)
         apart = _distance(found, image, classes)
         if apart < WRONG:
             return replace(found, noise=max(NOISE, _HEADROOM * apart))
-    return replace(network, noise=math.inf)  # answers depend on the batch: each image goes alone
+    return lonely  # answers depend on the batch
+
+
+def _jumps(plain: nn.Module, image: Tensor) -> bool:
+    try:
+        return can_jump(plain, image)
+    except _RAISED:  # it cannot be followed, so it may
+        return True
 
 
 def _distance(network: Network, image: Tensor, classes: int) -> float:
