@@ -5,16 +5,17 @@ from __future__ import annotations
 import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from micronet.commands import machine
+from micronet.commands import console, machine
 from micronet.errors import MicronetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from micronet.checkpoints.loaded import LoadedTarget
+    from micronet.evaluation.prediction import Prediction
 
 TEXT_TRACK: Final = "wikitext103"
 
@@ -77,6 +78,29 @@ def _loaded(request: Request) -> LoadedTarget:
     return load_target(
         request.target, model=request.model, weights=request.weights, trust=request.trust
     )
+
+
+def finish(
+    request: Request,
+    document: Mapping[str, Any],
+    predictions: Sequence[Prediction] = (),
+    real: Sequence[tuple[int, ...]] | None = None,
+) -> None:
+    """Show the document, and write it with its predictions where that was asked for."""
+    if request.json:
+        console.write_json(document)
+    else:
+        from micronet.commands.render_evaluation import evaluation_view
+
+        console.write(evaluation_view(document))
+    if request.save:
+        from micronet.evaluation.receipt_file import save
+
+        console.say(f"receipt: {save(document, predictions, Path.cwd(), real=real)}")
+    if request.predictions is not None:
+        from micronet.evaluation.predictions_file import write_predictions
+
+        write_predictions(request.predictions, predictions, real=real)
 
 
 @contextmanager

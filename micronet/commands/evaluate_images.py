@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from micronet.commands import console, machine
+from micronet.commands.evaluate import Request, finish
 from micronet.errors import MicronetError
 from micronet.reports import JOURNALS
 
 if TYPE_CHECKING:
     from micronet.checkpoints.loaded import LoadedTarget
-    from micronet.commands.evaluate import Request
     from micronet.evaluation.data.dataset import Dataset
     from micronet.evaluation.prediction import Prediction
     from micronet.evaluation.progress import Progress
@@ -50,7 +50,7 @@ def run_images(request: Request, loaded: LoadedTarget, track: str | None) -> int
                     real=real,
                     notes=[*loaded.notes, *notes],
                 )
-                _finish(request, document, predictions, real)
+                finish(request, document, predictions, real)
     except MicronetError as error:
         team.fail(error.message)
         raise
@@ -176,25 +176,3 @@ def _evaluated(
         if bar and now is not None:
             console.say(evaluation_progress.known_so_far(now))
         raise
-
-
-def _finish(
-    request: Request,
-    document: dict[str, Any],
-    predictions: tuple[Prediction, ...],
-    real: tuple[tuple[int, ...], ...] | None,
-) -> None:
-    if request.json:
-        console.write_json(document)
-    else:
-        from micronet.commands.render_evaluation import evaluation_view
-
-        console.write(evaluation_view(document))
-    if request.save:
-        from micronet.evaluation.receipt_file import save
-
-        console.say(f"receipt: {save(document, predictions, Path.cwd(), real=real)}")
-    if request.predictions is not None:
-        from micronet.evaluation.predictions_file import write_predictions
-
-        write_predictions(request.predictions, predictions, real=real)

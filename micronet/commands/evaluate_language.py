@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from micronet.commands import console, evaluation_progress, machine
+from micronet.commands.evaluate import Request, finish
 from micronet.errors import MicronetError
 from micronet.reports import JOURNALS, file_name
 
 if TYPE_CHECKING:
     from micronet.checkpoints.loaded import LoadedTarget
-    from micronet.commands.evaluate import Request
     from micronet.evaluation.language.corpus import Corpus
     from micronet.evaluation.language.protocol import Mode
     from micronet.evaluation.language.result import LanguageResult
@@ -42,7 +42,7 @@ def run_language(request: Request, loaded: LoadedTarget) -> int:
         arithmetic={"dtype": "float32", "device": device.type, "compiled": False},
         notes=[*loaded.notes, _operations(result, loaded)],
     )
-    _finish(request, document)
+    finish(request, document)
     return 0
 
 
@@ -54,6 +54,8 @@ def _check(request: Request, loaded: LoadedTarget) -> None:
             "There are no weights to evaluate: only the architecture is here.",
             "Name a file: micronet evaluate FILE, or --model ARCHITECTURE --weights FILE",
         )
+    if request.predictions is not None:
+        raise MicronetError("A text has no predictions of images.", "Leave --predictions out.")
     if request.dtype != "fp32" or request.compiled:
         raise MicronetError("Perplexity is measured in fp32, as the model is given.")
 
@@ -109,16 +111,3 @@ def _operations(result: LanguageResult, loaded: LoadedTarget) -> str:
         rules=RULES,
     )
     return f"{float(mean):,.1f} operations a token as {RULES} weighs them, the mean of the text"
-
-
-def _finish(request: Request, document: dict[str, Any]) -> None:
-    if request.json:
-        console.write_json(document)
-    else:
-        from micronet.commands.render_evaluation import evaluation_view
-
-        console.write(evaluation_view(document))
-    if request.save:
-        from micronet.evaluation.receipt_file import save
-
-        console.say(f"receipt: {save(document, (), Path.cwd())}")

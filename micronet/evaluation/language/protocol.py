@@ -14,8 +14,8 @@ from micronet.errors import MicronetError
 Mode = Literal["online", "chunked", "sliding", "strided"]
 STATEFUL: Final = ("online", "chunked")
 WINDOWED: Final = ("sliding", "strided")
-# The track's baseline, untrained, on two cores: 24 tokens a second one by one, since each call has to
-# fetch all weights; 200 in pieces of 64 (the test set in 20 minutes), 250 at most in longer ones.
+# The track's baseline, untrained, on two cores: some 20 tokens a second one by one, since each call
+# has to fetch all weights, and 200 in pieces of 64: the test set in 20 minutes instead of 3 hours.
 CHUNK_TOKENS: Final = 64
 
 
