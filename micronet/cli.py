@@ -197,8 +197,9 @@ def _evaluate(
     if data is None:
         raise MicronetError("There is nothing to evaluate on.", "Name the images: --data DIR")
     from micronet.commands import evaluate as verb
+    from micronet.commands.evaluation_request import Request
 
-    request = verb.Request(
+    request = Request(
         target=target,
         data=data,
         model=model,

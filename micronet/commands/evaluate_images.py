@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from micronet.commands import console, machine
-from micronet.commands.evaluate import Request, finish
+from micronet.commands.evaluation_request import Request, finish
 from micronet.errors import MicronetError
 from micronet.reports import JOURNALS
 
@@ -98,11 +98,14 @@ def _lanes(threads: int | None) -> int:
 
 
 def _track_of(dataset: Dataset) -> str | None:
-    """The track whose classes these are."""
-    from micronet.evaluation.data.classes import track_classes
+    """The track whose test set this is, or whose classes these are."""
+    from micronet.evaluation.data.classes import IMAGE_TRACKS, track_classes
+    from micronet.evaluation.verdict import SPLITS
 
-    known = ("imagenet", "cifar100")
-    return next((name for name in known if dataset.classes == track_classes(name)), None)
+    for name in IMAGE_TRACKS:
+        if dataset.split == SPLITS[name] or dataset.classes == track_classes(name):
+            return name
+    return None
 
 
 def _real(request: Request, dataset: Dataset) -> tuple[tuple[int, ...], ...] | None:

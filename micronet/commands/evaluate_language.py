@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from micronet.commands import console, evaluation_progress, machine
-from micronet.commands.evaluate import Request, finish
+from micronet.commands.evaluation_request import Request, finish
 from micronet.errors import MicronetError
 from micronet.reports import JOURNALS, file_name
 
