@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from micronet.commands import machine
 from micronet.errors import MicronetError
+from micronet.evaluation.allocator import settle_allocator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,7 @@ def run(request: Request) -> int:
             "Nothing to evaluate: neither a target nor --model.",
             "For example: micronet evaluate efficientnet_lite0 --data ~/imagenet/val",
         )
+    settle_allocator()  # before torch or anybody else starts a thread that takes an arena of its own
     with _stoppable():
         machine.prepare(request.device, None)
         loaded = _loaded(request)

@@ -155,12 +155,10 @@ def _evaluated(
     bar: bool,
 ) -> tuple[Prediction, ...]:
     from micronet.commands import evaluation_progress
-    from micronet.evaluation.allocator import settle_allocator
     from micronet.evaluation.identity import evaluation_id
     from micronet.evaluation.journal import open_journal
     from micronet.evaluation.run import evaluate
 
-    settle_allocator()
     name = f"{loaded.name}.{plan.dataset.name}"
     identity = evaluation_id(facts, loaded.model, plan)
     now: Progress | None = None

@@ -2,6 +2,9 @@
 
 glibc maps each large block anew and unmaps it when it is freed, so an inference spends most of its
 time in page faults. Blocks are kept instead: the process then holds the memory of its peak.
+
+To be called before there are threads: a thread that has allocated before may have got an arena of
+its own, later threads take it over, and such an arena gives memory back all the same.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def run_lanes(
             done.put(error)
         done.put(None)
 
-    with _single_threads(), _started(lane, lanes, stop):
+    with single_threads(), _started(lane, lanes, stop):
         running = lanes
         failure: BaseException | None = None
         while running:
@@ -103,7 +103,7 @@ def _started(lane: Callable[[], None], lanes: int, stop: threading.Event) -> Ite
 
 
 @contextmanager
-def _single_threads() -> Iterator[None]:
+def single_threads() -> Iterator[None]:
     """Lanes are the parallelism; torch's own number of threads comes back afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

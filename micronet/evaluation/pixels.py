@@ -77,8 +77,11 @@ def normalised(batch: Sequence[NDArray[np.uint8]], look: Preprocessing) -> Tenso
     Bit-equal to ToTensor and Normalize: divided by 255, the mean taken off, divided by deviation.
     """
     raw = torch.from_numpy(np.stack(batch))
-    mean, std = torch.tensor(look.mean), torch.tensor(look.std)
-    return raw.to(torch.float32).div_(255).sub_(mean).div_(std).permute(0, 3, 1, 2)
+    images, height, width, colours = raw.shape
+    # Whole rows at once: torch's loop over three colours takes five times as long.
+    mean, std = (torch.tensor(values).repeat(width) for values in (look.mean, look.std))
+    rows = raw.to(torch.float32).view(images, height, width * colours)
+    return rows.div_(255).sub_(mean).div_(std).view(raw.shape).permute(0, 3, 1, 2)
 
 
 def _decoded(

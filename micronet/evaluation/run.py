@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image
 
 from micronet.errors import MicronetError
-from micronet.evaluation.lanes import Chunk, run_lanes
+from micronet.evaluation.lanes import Chunk, run_lanes, single_threads
 from micronet.evaluation.pixels import UnreadableError, normalised, pixels
 from micronet.evaluation.prediction import UNREADABLE
 from micronet.evaluation.prepare import prepared
@@ -118,7 +118,8 @@ def _of_these(plan: Plan, found: Mapping[int, Prediction]) -> dict[int, Predicti
 
 
 def _network(model: nn.Module, plan: Plan) -> Network:
-    return prepared(model, plan.arithmetic, _first_input(plan), len(plan.dataset.classes))
+    with single_threads():  # as the lanes will compute: what is measured here is their rounding
+        return prepared(model, plan.arithmetic, _first_input(plan), len(plan.dataset.classes))
 
 
 def _first_input(plan: Plan) -> Tensor:

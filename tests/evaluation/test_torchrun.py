@@ -119,6 +119,8 @@ def test_a_killed_first_process_ends_the_others_and_they_say_so(
         assert lines[-1] == "What is done is kept: the same command goes on from there."
     done = entries(cwd)
     assert 20 <= done < IMAGES
+    found = [line for path in cwd.rglob("*.journal") for line in path.read_bytes().splitlines()]
+    assert len(set(found)) == len(found)  # no image was done by two
 
     children = team(forks, arguments(data, "--batch-size", 3), 2, cwd)
     wait_for_entries(cwd, done + 10)
@@ -207,8 +209,10 @@ def test_a_run_in_the_same_folder_is_refused_meanwhile(
     cwd = tmp_path / "run"
     first = forks.start(arguments(data, "--batch-size", 2), cwd=cwd)
     wait_for_entries(cwd, 4)
+    first.kill(signal.SIGSTOP)  # it holds the folder, and does not end before the others come
     children = team(forks, arguments(data), 2, cwd)
     assert [child.wait(60) for child in children] == [2, 2]
+    first.kill(signal.SIGCONT)
     assert "this evaluation is being run by another process." in children[0].err.read_text()
     assert first.wait() == 0
     assert left(cwd) == alone
