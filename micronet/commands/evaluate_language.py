@@ -33,7 +33,8 @@ def run_language(request: Request, loaded: LoadedTarget) -> int:
     loaded.model.to(device)
     order = request.vocabulary_order
     corpus = open_corpus(request.data.expanduser(), vocabulary=request.vocabulary, order=order)
-    result = _measured(request, loaded, corpus)
+    journal = Path.cwd() / JOURNALS / file_name(f"{loaded.name}.{corpus.name}.text")
+    result = _measured(request, loaded, corpus, journal)
     document = perplexity_document(
         target=target_facts(loaded),
         track=track_named("wikitext103"),
@@ -43,27 +44,27 @@ def run_language(request: Request, loaded: LoadedTarget) -> int:
         notes=[*loaded.notes, _operations(result, loaded)],
     )
     finish(request, document)
+    journal.unlink(missing_ok=True)  # only now: a receipt that cannot be written loses no work
     return 0
 
 
 def _check(request: Request, loaded: LoadedTarget) -> None:
+    from micronet.evaluation.network import check_weights
+
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise MicronetError("A text is read in order, by one process.", "Leave torchrun out.")
-    if any(tensor.is_meta for tensor in (*loaded.model.parameters(), *loaded.model.buffers())):
-        raise MicronetError(
-            "There are no weights to evaluate: only the architecture is here.",
-            "Name a file: micronet evaluate FILE, or --model ARCHITECTURE --weights FILE",
-        )
+    check_weights(loaded.model)
     if request.predictions is not None:
         raise MicronetError("A text has no predictions of images.", "Leave --predictions out.")
     if request.dtype != "fp32" or request.compiled:
         raise MicronetError("Perplexity is measured in fp32, as the model is given.")
 
 
-def _measured(request: Request, loaded: LoadedTarget, corpus: Corpus) -> LanguageResult:
+def _measured(
+    request: Request, loaded: LoadedTarget, corpus: Corpus, journal: Path
+) -> LanguageResult:
     from micronet.evaluation.language.perplexity import evaluate_language
 
-    journal = Path.cwd() / JOURNALS / file_name(f"{loaded.name}.{corpus.name}.text")
     journal.parent.mkdir(parents=True, exist_ok=True)
     last = (0, 0, math.nan)
     with evaluation_progress.shown_of_text() as watch:
@@ -89,7 +90,6 @@ def _measured(request: Request, loaded: LoadedTarget, corpus: Corpus) -> Languag
                 "The same command goes on from there."
             )
             raise
-    journal.unlink(missing_ok=True)
     return result
 
 

@@ -102,3 +102,12 @@ def logits(raw: Any, images: int, classes: int) -> Tensor:
             hint if found.shape == (images, classes + 1) else "Is this the right data set?",
         )
     return found.to("cpu", torch.float64)
+
+
+def check_weights(model: nn.Module) -> None:
+    """Raise MicronetError if ``model`` is an architecture alone, without memory for its weights."""
+    if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+        raise MicronetError(
+            "There are no weights to evaluate: only the architecture is here.",
+            "Name a file: micronet evaluate FILE, or --model ARCHITECTURE --weights FILE",
+        )

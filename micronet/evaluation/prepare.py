@@ -15,7 +15,7 @@ import torch
 from micronet.errors import MicronetError
 from micronet.evaluation.fuse import fused
 from micronet.evaluation.jumps import can_jump
-from micronet.evaluation.network import Arithmetic, Network, answering
+from micronet.evaluation.network import Arithmetic, Network, answering, check_weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -39,11 +39,7 @@ def prepared(model: nn.Module, arithmetic: Arithmetic, image: Tensor, classes: i
     Raises MicronetError if the model has no weights, cannot run, does not give [1, classes], or
     the device cannot compute as asked.
     """
-    if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
-        raise MicronetError(
-            "There are no weights to evaluate: only the architecture is here.",
-            "Name a file: micronet evaluate FILE, or --model ARCHITECTURE --weights FILE",
-        )
+    check_weights(model)
     if arithmetic.dtype == "fp16" and arithmetic.device.type == "cpu":
         raise MicronetError("fp16 is for CUDA devices.", "Use --dtype bf16 or leave it out.")
     torch.backends.cuda.matmul.allow_tf32 = False  # float32 means float32
