@@ -1,0 +1,1 @@
+"""Every verb's options, a file for each group; ``micronet.commands`` has what the verbs do."""
