@@ -32,6 +32,9 @@ Track = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine output on stdout, nothing else there.")]
 Order = Literal["appearance", "frequency"]
+Counted = Literal[
+    "parameters", "macs", "operations", "multiplications", "additions", "bits", "score"
+]
 Input = Annotated[
     str | None,
     typer.Option("--input", metavar="1,3,224,224", help="The input's shape; default: the model's."),

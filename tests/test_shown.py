@@ -155,7 +155,9 @@ def test_the_challenge_entry_of_dnw() -> None:
     assert claims["parameters"]["found"] == 2_558_732
     assert claims["macs"]["found"] == 515_231_310
     assert f"{claims['score']['found']:.4f}" == "0.8460"
-    assert {row["verdict"] for row in claims.values()} == {"holds"}
+    other = "holds in another dialect"
+    verdicts = {quantity: row["verdict"] for quantity, row in claims.items()}
+    assert verdicts == {"parameters": other, "macs": other, "score": "fails"}
 
     steps = {step["name"]: step for step in found["waterfall"]}
     assert "other" not in steps  # every difference has a name

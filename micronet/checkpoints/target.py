@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from micronet.checkpoints.build import DEFAULT_SEED, seeded_model
 from micronet.checkpoints.factory import Factory, factory_of, image_input, on_meta
@@ -15,11 +15,12 @@ from micronet.errors import MicronetError
 from micronet.models import InputSpec, build_model, default_input
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from micronet.checkpoints.card import Card
 
-__all__ = ["LoadedTarget", "load_target"]
+__all__ = ["LoadedTarget", "load_target", "untrained"]
 SPARSE: Final = frozenset(
     {"mobilenetv1_dnw", "tiny_static", "tiny_discrete", "tiny_continuous", "resnet50_sparse"}
 )
@@ -107,25 +108,30 @@ def _architecture_alone(factory: Factory, *, shapes_only: bool) -> LoadedTarget:
 
 
 def _built(known: Card) -> LoadedTarget:
-    sparse = known.architecture in SPARSE
-    model = None
-    note = "no weights are here: every weight counts as nonzero"
-    if not sparse:
-        model = on_meta(lambda: build_model(known.architecture, known.config))
-    if model is None:
-        model = seeded_model(known.architecture, known.config, DEFAULT_SEED)
-        note = f"built untrained, seed {DEFAULT_SEED}"
+    loaded = untrained(known.name, known.architecture, known.config)
+    notes = loaded.notes
     if known.weights == "released":
-        note += f"; the released weights: {command_for(known)}"
+        notes = (f"{notes[0]}; the released weights: {command_for(known)}",)
+    return replace(loaded, card=known, notes=notes)
+
+
+def untrained(name: str, architecture: str, config: Mapping[str, Any]) -> LoadedTarget:
+    """One of our own architectures without weights of its own: sparse ones are drawn by a fixed seed."""
+    sparse = architecture in SPARSE
+    model = None if sparse else on_meta(lambda: build_model(architecture, config))
+    note = "no weights are here: every weight counts as nonzero"
+    if model is None:
+        model = seeded_model(architecture, config, DEFAULT_SEED)
+        note = f"built untrained, seed {DEFAULT_SEED}"
     return LoadedTarget(
-        name=known.name,
+        name=name,
         path=None,
         sha256=None,
-        architecture=known.architecture,
-        config=known.config,
+        architecture=architecture,
+        config=config,
         weights="untrained",
         model=model.eval(),
-        inputs=default_input(known.architecture, known.config),
-        card=known,
+        inputs=default_input(architecture, config),
+        card=None,
         notes=(note,),
     )

@@ -27,6 +27,11 @@ def write_json(document: Document) -> None:
     sys.stdout.write(json_text(document, ascii_only=True))
 
 
+def write_text(text: str) -> None:
+    """Write ``text`` to stdout as it is: Markdown, CSV, a page."""
+    sys.stdout.write(text)
+
+
 def json_text(document: Document, *, ascii_only: bool = False) -> str:
     """JSON as receipts keep it: sorted keys, two spaces, a newline at the end, no NaN."""
     text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=ascii_only, allow_nan=False)

@@ -114,7 +114,7 @@ def score_target(
     card = loaded.card
     book = rule_book(rules or (card.rules if card else DEFAULT_RULES))
     chosen = track_named(track or (card.track if card else DEFAULT_TRACK))
-    given = inputs or [meta_input(loaded.inputs.shape, _input_type(loaded))]
+    given = inputs or [input_of(loaded)]
     network = Network(trace(loaded.model, given))
     learned = learned_numbers(loaded.model)
     bill = _bill(loaded, network, book, learned, bits)
@@ -133,10 +133,10 @@ def score_target(
         track=chosen,
         transient=peak(network.trace, network.folds if book.fold_batch_norm else {}),
         full_width=full_width,
-        notes=_notes(loaded, network, bill),
+        notes=notes_of(loaded, network, bill),
     )
-    if loaded.architecture == "resnet50_sparse" and book.storage == "challenge":
-        document["waterfall"] = _waterfall(loaded, network, bill, book, chosen)
+    if (steps := waterfall_of(loaded, network, bill, book, chosen)) is not None:
+        document["waterfall"] = steps
     if card is not None:
         document["claims"] = _claims(loaded, network, learned)
     if book.storage == "challenge":
@@ -148,6 +148,11 @@ def score_target(
     return document
 
 
+def input_of(loaded: LoadedTarget) -> Tensor:
+    """The input that a target is traced with: its shape, without values."""
+    return meta_input(loaded.inputs.shape, _input_type(loaded))
+
+
 def _input_type(loaded: LoadedTarget) -> str:
     """The input's type: images come in the type of the weights (half-precision models)."""
     if loaded.inputs.dtype != "float32":
@@ -156,10 +161,15 @@ def _input_type(loaded: LoadedTarget) -> str:
     return str(next(floats, "torch.float32")).removeprefix("torch.")
 
 
-def _waterfall(
+def waterfall_of(
     loaded: LoadedTarget, network: Network, bill: Tally, book: RuleBook, track: Track
-) -> list[dict[str, Any]]:
-    """Every difference between the score that the challenge entry claimed and ours."""
+) -> list[dict[str, Any]] | None:
+    """Every difference between the score that DNW's challenge entry claimed and ours, by name.
+
+    None for networks other than that entry's, and for books that are not the challenge's.
+    """
+    if loaded.architecture != "resnet50_sparse" or book.storage != "challenge":
+        return None
     from micronet.scoring.dnw_release import count_release
     from micronet.scoring.waterfall import entry_steps
 
@@ -196,12 +206,12 @@ def _bill(
     return tally(network, book, learned, bits)
 
 
-def _notes(loaded: LoadedTarget, network: Network, bill: Tally) -> list[str]:
+def notes_of(loaded: LoadedTarget, network: Network, bill: Tally) -> list[str]:
+    """What has to be known about a count, whatever the rule book."""
     notes = [*loaded.notes, *network.trace.notes]
     if loaded.weights == "untrained":
         notes.insert(0, UNTRAINED)
-    used = {name for root in network.trace.roots.values() for name in root.parameters}
-    idle = sorted(set(dict(loaded.model.named_parameters())) - used)
+    idle = sorted(idle_parameters(loaded.model, network))
     if idle:
         notes.append(f"never used by forward, so not stored: {_listed(idle)}")
     dead = [
@@ -213,6 +223,12 @@ def _notes(loaded: LoadedTarget, network: Network, bill: Tally) -> list[str]:
     if batch > 1:
         notes.append(f"counts are for the whole input, a batch of {batch}")
     return notes
+
+
+def idle_parameters(model: nn.Module, network: Network) -> dict[str, int]:
+    """Elements of every parameter, by name, that forward never uses."""
+    used = {name for root in network.trace.roots.values() for name in root.parameters}
+    return {name: elements for name, elements in learned_numbers(model) if name not in used}
 
 
 def _listed(names: Sequence[str], most: int = 3) -> str:

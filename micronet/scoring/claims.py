@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from micronet.scoring.printed import printed
 
@@ -11,6 +11,13 @@ if TYPE_CHECKING:
 
     from micronet.checkpoints.card import Claim
 
+RULES: Final = ("micronet2019",)
+CONVENTIONS: Final = {
+    "parameters": ("macs",),
+    "macs": ("macs",),
+    "operations": ("macs", *RULES),
+}
+"""What a number means where nobody says how it was counted: the papers' way; a score: the challenge's."""
 _JUDGED = ("parameters", "macs", "operations", "score")
 
 
@@ -45,11 +52,17 @@ def _row(
     ]
     stated = printed(claim.stated)
     fitting = [(name, number) for name, number in found if stated.reproduced_by(number)]
+    usual = CONVENTIONS.get(claim.quantity, RULES)
     name, number = (fitting or found or [("", None)])[0]
     if number is None:
         verdict, why = "unjudged", f"no convention here counts its {claim.quantity}"
-    elif fitting:
+    elif any(name in usual for name, _ in fitting):
         verdict, why = "holds", f"counted as {name}"
+    elif fitting and usual == RULES:  # a score names its rules
+        wanted = dict(found)[RULES[0]]
+        verdict, why = "fails", f"counted as {name}; {RULES[0]} counts {float(wanted):.5f}"
+    elif fitting:
+        verdict, why = "holds in another dialect", f"counted as {name}"
     else:
         verdict = "unjudged" if untrained else "fails"
         why = f"{name} counts {_off(number, claim.value)}"

@@ -1,4 +1,4 @@
-"""Numbers as publications print them: "564M", "74.0", "5/32", and what exact values they fit."""
+"""Numbers as publications print them: "564M", "74.0", "76.1±0.5", "5/32", and what exact values they fit."""
 
 from __future__ import annotations
 
@@ -9,18 +9,24 @@ from fractions import Fraction
 from micronet.errors import MicronetError
 
 _PRINTED = re.compile(
-    r"(?P<whole>[0-9]{1,3}(,[0-9]{3}){1,9}|[0-9]{1,30})(\.(?P<decimals>[0-9]{1,30}))?(?P<scale>[KMB]?)"
+    r"(?P<whole>[0-9]{1,3}(,[0-9]{3}){1,9}|[0-9]{1,30})(\.(?P<decimals>[0-9]{1,30}))?(?P<scale>[kKMB]?)"
 )
+_SPREAD = re.compile(r"[0-9]{0,30}\.[0-9]{1,30}|[0-9]{1,30}")
 _RATIO = re.compile(r"[0-9]{1,30}/[1-9][0-9]{0,29}")
-_SCALES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
+_SCALES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9}
 
 
 @dataclass(frozen=True)
 class Printed:
-    """A printed number and the value of one unit in its last digit (0 for an exact ratio)."""
+    """A printed number and the value of one unit in its last digit (0 for an exact ratio).
+
+    ``spread`` is what stood behind "±", if anything did: it tells of repeated runs, and takes no
+    part in what fits the number.
+    """
 
     number: Fraction
     last_digit: Fraction
+    spread: Fraction | None = None
 
     def rounded_from(self, exact: Fraction | int) -> bool:
         """Whether ``exact``, rounded to the printed digits, prints so (a tie may go either way)."""
@@ -38,17 +44,21 @@ class Printed:
 def printed(text: str) -> Printed:
     """Read a printed number; M is 10^6 and B is 10^9. Every digit written counts as significant.
 
+    "76.1±0.5" is 76.1, with 0.5 kept apart.
+
     >>> printed("564M").reproduced_by(563_638_816), printed("574M").reproduced_by(529_911_552)
     (True, False)
     """
     if _RATIO.fullmatch(text):
         return Printed(Fraction(text), Fraction(0))
-    match = _PRINTED.fullmatch(text)
-    if match is None:
+    mean, sign, spread = (part.strip(" ") for part in text.partition("±"))
+    match = _PRINTED.fullmatch(mean if sign else text)
+    if match is None or (sign and not _SPREAD.fullmatch(spread)):
         raise MicronetError(
-            f"'{text}' is not a printed number such as 564M, 2,558,732, 74.0 or 5/32."
+            f"'{text}' is not a printed number such as 564M, 2,558,732, 74.0, 76.1±0.5 or 5/32."
         )
     decimals = match["decimals"] or ""
     last_digit = Fraction(_SCALES[match["scale"]], 10 ** len(decimals))
     whole = match["whole"].replace(",", "")
-    return Printed(int(whole + decimals) * last_digit, last_digit)
+    number = int(whole + decimals) * last_digit
+    return Printed(number, last_digit, Fraction(f"0{spread}") if sign else None)

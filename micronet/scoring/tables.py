@@ -16,7 +16,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeVar
 
@@ -185,7 +185,7 @@ def read(path: Path) -> Table:
         raise MicronetError(f"{path}: there is no such file.") from error
     except OSError as error:
         raise MicronetError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (ValueError, RecursionError) as error:  # ValueError: syntax, UTF-8, endless digits
+    except (ValueError, RecursionError, InvalidOperation) as error:  # also UTF-8, endless digits
         raise MicronetError(f"{path}: is not TOML ({error}).") from error
 
 

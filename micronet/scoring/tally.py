@@ -127,7 +127,7 @@ def _rows(
         op = entry.operation
         weight = weight_of(op)
         stored = tensors.get(weight.root) if weight is not None else None
-        if not _sees(book, op):
+        if not seen_by(book, op):
             hidden += entry.products
             continue
         cost = price(entry, book, bits)
@@ -151,7 +151,8 @@ def _rows(
     return list(rows.values())
 
 
-def _sees(book: RuleBook, op: Operation) -> bool:
+def seen_by(book: RuleBook, op: Operation) -> bool:
+    """Whether a book's counter notices an operation at all."""
     if op.composite in book.invisible or op.name in book.unseen_operators:
         return False
     return book.modules is None or op.module_type in book.modules

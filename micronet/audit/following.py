@@ -1,0 +1,100 @@
+"""A real forward pass, followed: which tensors depend on the input, and which module is running."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from micronet.evaluation.network import answering
+from micronet.scoring import trace as tracing
+from micronet.scoring.memory import storage_key
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from micronet.scoring.recorder import Recorder
+
+_FRESH: Final = re.compile(r"aten::(new_\w+|\w+_like)")  # these read a shape and no values
+
+
+class Following(TorchDispatchMode):
+    """Sees every operator of one forward pass on one example; ``before`` and ``after`` are for subclasses.
+
+    Whatever is computed from the input depends on it, and so does every view of it. Constants know
+    which parameters and buffers they were computed from.
+    """
+
+    def __init__(self, model: nn.Module, example: Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.scopes: list[tuple[str, str]] = []
+        self._held = [example]  # so that no storage's key is used again
+        self._dynamic = {storage_key(example)}
+        self._sources: dict[int, tuple[str, ...]] = {}
+        for named in (model.named_parameters, model.named_buffers):
+            for name, tensor in named():
+                self._sources.setdefault(storage_key(tensor), (name,))
+
+    def depends(self, tensor: Tensor) -> bool:
+        """Whether ``tensor`` was computed from the input."""
+        return storage_key(tensor) in self._dynamic
+
+    def source(self, tensor: Tensor) -> str | None:
+        """The first parameter or buffer that a constant was computed from."""
+        return min(self._sources.get(storage_key(tensor), ()), default=None)
+
+    @property
+    def layer(self) -> str:
+        """The module that is running."""
+        return self.scopes[-1][0] if self.scopes else ""
+
+    def seen(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """An operator is about to run."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operator, and follow its outputs."""
+        del types
+        kwargs = kwargs or {}
+        self.seen(_name(func), args, kwargs)
+        result = func(*args, **kwargs)
+        read = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+        self._held += made
+        if _FRESH.fullmatch(func._schema.name):
+            return result
+        if any(self.depends(tensor) for tensor in read):
+            self._dynamic.update(storage_key(tensor) for tensor in made)
+        else:
+            names = {name for each in read for name in self._sources.get(storage_key(each), ())}
+            for tensor in made:
+                self._sources.setdefault(storage_key(tensor), tuple(sorted(names)))
+        return result
+
+
+def _name(func: Any) -> str:
+    """The operator without the underscore of its in-place form; somebody's own with its namespace."""
+    namespace, _, name = func._schema.name.partition("::")
+    if namespace != "aten":
+        return str(func._schema.name)
+    return str(name if name.endswith("__") else name.removesuffix("_"))
+
+
+def follow(model: nn.Module, example: Tensor, mode: Following) -> None:
+    """Run ``model`` on one example under ``mode``; the model is left as it was.
+
+    Attention runs as the products that it is made of. Raises MicronetError where forward fails.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(answering(example))
+        stack.enter_context(tracing._quiet(model))
+        stack.enter_context(torch.random.fork_rng(devices=[]))
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        stack.enter_context(tracing._scopes(model, cast("Recorder", mode)))  # its scopes alone
+        stack.enter_context(mode)
+        model(example)
