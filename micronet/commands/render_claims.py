@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 _PROSE_WIDTH = 44
-_STYLES = {"holds": "green", "holds in another dialect": "yellow", "fails": "bold red", "unjudged": "dim"}
+_STYLES = {
+    "holds": "green",
+    "holds in another dialect": "yellow",
+    "fails": "bold red",
+    "unjudged": "dim",
+}
 
 
 def claims_table(claims: Sequence[Row]) -> Table:
