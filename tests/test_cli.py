@@ -133,7 +133,7 @@ def test_every_verb_has_help(verb: str) -> None:
 def test_help_lists_the_verbs_that_work_and_no_other() -> None:
     registered = [command.name for command in cli.app.registered_commands]
     assert registered == VERBS
-    assert "train" not in run("--help").stdout
+    assert "explore" not in run("--help").stdout
 
 
 def test_a_finding_exits_with_1() -> None:
