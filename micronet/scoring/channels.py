@@ -38,7 +38,7 @@ def channel_axes(trace: Trace) -> dict[int, Axes]:
 def _axes(op: Operation, output: Value, known: Mapping[int, Axes]) -> Axes:
     ndim = len(output.shape)
     every = frozenset(range(ndim))
-    if op.name == "convolution":
+    if op.name in ("convolution", "im2col"):
         return frozenset([1])
     if op.name in PRODUCTS or op.name == "embedding":
         return frozenset([ndim - 1]) if ndim else every

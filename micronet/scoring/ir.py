@@ -64,6 +64,8 @@ class Root:
     elements: int
     moved_from: frozenset[int] = frozenset()
     """Roots whose elements this one only repeats in another order (a look-up by a constant index)."""
+    looked_up: bool = False
+    """Whether that index is itself a parameter or a buffer, so that it would have to be stored too."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -63,7 +63,8 @@ def mask_of(content: Tensor, live: Tensor, read: Tensor, width: Width) -> Mask:
     A row or column without a live edge belongs to a dead channel and is not stored at all; elements
     that the network never reads (a wiring's backward edges) have no place in the stored tensor.
     """
-    if content.numel() != live.numel():  # other parameters lie in the same storage
+    # Other parameters lie in the same storage, or its elements are no rows and columns.
+    if content.numel() != live.numel() or content.ndim < 2:
         return _unshaped(live, read, width)
     live, read = _like(content, live), _like(content, read)
     rows = patterns.any_over(live, range(1, live.ndim))

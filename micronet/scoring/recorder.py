@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from micronet.errors import MicronetError
 from micronet.scoring.attention import mark_attention
 from micronet.scoring.ir import Operation, Root, Trace, Value
 from micronet.scoring.liveness.moves import MOVES
@@ -52,6 +53,11 @@ def _signature(function: torch._ops.OpOverload) -> _Signature:
         name = f"{namespace}::{name}"
     elif mutated and name.endswith("_") and not name.endswith("__"):
         name = name[:-1]
+    if (mutated or names) and any(each.alias_info is None for each in function._schema.returns):
+        raise MicronetError(  # what it returns is not what it overwrites
+            f"{function} cannot be followed: it computes one thing and overwrites another.",
+            "Observers of ranges are for training: convert them to plain fake quantisation.",
+        )
     if name == "as_strided" and mutated:  # restrides its tensor, changes no element
         name, mutated = "alias", []
     return _Signature(name, tuple(mutated), tuple(names), name in _SHAPE_READERS)
@@ -145,11 +151,21 @@ class Recorder(TorchDispatchMode):
         shown = real if same else func(*given[0], **given[1])
         parameters = self._sources(v for _, v in found)
         moved = self._moved(signature, found)
+        looked_up = any(self._stored_index(v) for _, v in found)
         truths = _tensors(real) if known else _tensors(shown)
         for tensor, true in zip(_tensors(shown), truths, strict=True):
-            value = self._new_constant(true, known=known, parameters=parameters, moved=moved)
+            value = self._new_constant(
+                true, known=known, parameters=parameters, moved=moved, looked_up=looked_up
+            )
             self._memory.record(tensor, value)
         return shown
+
+    def _stored_index(self, value: Value) -> bool:
+        """Whether a look-up by ``value`` needs more than the table: an index somebody stored."""
+        if value.dynamic:
+            return False
+        root = self._roots[value.root]
+        return root.looked_up or (not value.dtype.is_floating_point and bool(root.parameters))
 
     def _moved(self, signature: _Signature, found: list[tuple[Tensor, Value]]) -> frozenset[int]:
         """The roots that a data-moving operator takes its elements from."""
@@ -275,6 +291,7 @@ class Recorder(TorchDispatchMode):
         known: bool,
         parameters: frozenset[str] | None,
         moved: frozenset[int] = frozenset(),
+        looked_up: bool = False,
     ) -> Value:
         """``parameters`` names what it was computed from; None: it was found in the model."""
         self._held.append(tensor)
@@ -293,6 +310,7 @@ class Recorder(TorchDispatchMode):
                 derived=not name,
                 elements=where.storage_elements,
                 moved_from=moved - {key},
+                looked_up=looked_up,
             )
         return Value(
             tuple(tensor.shape),

@@ -166,11 +166,11 @@ class Inventory:
         return {self._same.get(source, source) for group in sources for source in group}
 
     def _is_copy(self, key: int) -> bool:
-        """A weight that is all of one tensor, laid out anew: it is stored as it is used."""
+        """A weight that is stored as it is used: all of one tensor, or picked by a stored index."""
         roots = self._network.trace.roots
         sources = roots[key].moved_from
         same_size = [roots[s].elements == roots[key].elements for s in sources]
-        return key in self._weights and same_size == [True]
+        return key in self._weights and (same_size == [True] or roots[key].looked_up)
 
     def _mask(self, key: int, masks: Mapping[int, Tensor | None]) -> Tensor:
         """The union of the flat masks of a root and of what was computed alike or moved from it."""
