@@ -18,7 +18,7 @@ PIPE_CLOSED: Final = 141  # 128 + SIGPIPE, as shells report it
 CRASHED: Final = 2  # nothing was judged
 
 
-for group in ("get", "score", "audit", "evaluate", "package", "slim"):  # importing registers, in the order of the help
+for group in ("get", "score", "audit", "evaluate", "report", "package", "slim"):  # importing registers, in the order of the help
     import_module(f"micronet.verbs.{group}")
 
 

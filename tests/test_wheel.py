@@ -73,7 +73,7 @@ def expected_files() -> set[str]:
     """The rules: all Python and its typing mark, schemas, the data as shelf, the metadata."""
     package = {
         path.relative_to(ROOT).as_posix()
-        for pattern in ("*.py", "py.typed", "*.schema.json", "*.template")
+        for pattern in ("*.py", "py.typed", "*.schema.json", "*.template", "page/*.*")
         for path in (ROOT / "micronet").rglob(pattern)
     }
     shelf = {

@@ -1,0 +1,1 @@
+"""``report.html``: one page with everything in it, that asks no network for anything."""
