@@ -78,6 +78,15 @@ class Calibrated:
         return found
 
 
+def _counting(rules: str) -> RuleBook:
+    book = rule_book(rules)
+    if book.counter != "trace":
+        raise MicronetError(
+            f"{book.name} counts from the wiring, not from what runs.", "Take --rules micronet2019."
+        )
+    return book
+
+
 def calibrated_row(found: Calibrated) -> dict[str, Any]:
     """For JSON: exact means as texts such as "54241/2", counts as numbers."""
     parts = ("multiplications", "additions", "other")
@@ -109,25 +118,48 @@ class _Group:
     examples: int = field(default=1)
 
 
+@dataclass(frozen=True)
+class Walked:
+    """The paths that the examples took through a network, each traced."""
+
+    model: nn.Module
+    groups: tuple[_Group, ...]
+    traces: tuple[Trace, ...]
+
+
 def mean_operations(loaded: LoadedTarget, batches: Iterable[Tensor], rules: str) -> Calibrated:
     """What ``loaded`` costs an example of ``batches`` on average, under the rule book ``rules``.
 
-    Raises MicronetError without weights or examples, where forward fails, for an operator without a
-    price, for a rule book that does not count what runs, and where (nearly) every example takes a path
-    of its own, more than 256 in all.
+    Raises what ``walk`` and ``mean_over`` do.
+    """
+    _counting(rules)
+    return mean_over(walk(loaded, batches), rules)
+
+
+def walk(loaded: LoadedTarget, batches: Iterable[Tensor]) -> Walked:
+    """Run every example of ``batches`` alone, and trace each path that one of them took.
+
+    Raises MicronetError without weights or examples, where forward fails, and where (nearly) every
+    example takes a path of its own, more than 256 in all.
     """
     check_weights(loaded.model)
-    book = rule_book(rules)
-    if book.counter != "trace":
-        raise MicronetError(
-            f"{book.name} counts from the wiring, not from what runs.", "Take --rules micronet2019."
-        )
     groups = _grouped(loaded.model, batches)
     if not groups:
         raise MicronetError("There is no example to average over.", "Give images: --calibrate DIR")
-    traces = [_traced(loaded.model, group.example) for group in groups]
+    traces = (_traced(loaded.model, group.example) for group in groups)
+    return Walked(loaded.model, tuple(groups), tuple(traces))
+
+
+def mean_over(walked: Walked, rules: str) -> Calibrated:
+    """What the examples cost on average under the rule book ``rules``, with what is stored for them.
+
+    Raises MicronetError for an operator without a price, and for a rule book that does not count what
+    runs.
+    """
+    book = _counting(rules)
+    groups, traces = walked.groups, walked.traces
     whole = Network(_together(traces))
-    bill = tally(whole, book, learned_numbers(loaded.model))
+    bill = tally(whole, book, learned_numbers(walked.model))
     costs = _costs(whole, traces, book, freebie=bill.freebie)
     everywhere = set(groups[0].modules).intersection(*(group.modules for group in groups))
     paths = tuple(

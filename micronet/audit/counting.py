@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from micronet.audit.activations import measure_activations
-from micronet.audit.calibrate import mean_operations
+from micronet.audit.calibrate import mean_over, walk
 from micronet.audit.gather import gather
 from micronet.audit.images import images
 from micronet.checkpoints.target import load_target, untrained
@@ -51,9 +51,8 @@ def count_entry(entry: Entry, wanted: Wanted) -> Evidence:
         watched = measure_activations(loaded, images(loaded, wanted.data, wanted.images))
     means: list[Calibrated] = []
     if wanted.calibrate is not None:
-        for rules in ("micronet2019", "macs"):
-            examples = images(loaded, wanted.calibrate, EVERY_IMAGE)
-            means.append(mean_operations(loaded, examples, rules))
+        walked = walk(loaded, images(loaded, wanted.calibrate, EVERY_IMAGE))
+        means = [mean_over(walked, rules) for rules in ("micronet2019", "macs")]
     return gather(loaded, track=entry.track, watched=watched, means=means)
 
 

@@ -11,6 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from micronet.errors import MicronetError
 from micronet.evaluation.network import answering
 from micronet.scoring import trace as tracing
 from micronet.scoring.memory import storage_key
@@ -33,20 +34,32 @@ class Following(TorchDispatchMode):
     def __init__(self, model: nn.Module, example: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.scopes: list[tuple[str, str]] = []
+        self.bug: Exception | None = None
         self._held = [example]  # so that no storage's key is used again
         self._dynamic = {storage_key(example)}
         self._sources: dict[int, tuple[str, ...]] = {}
-        for named in (model.named_parameters, model.named_buffers):
-            for name, tensor in named():
+        self._sizes: dict[str, tuple[bool, int]] = {}
+        self._own: dict[int, Tensor] = {}
+        self._before: dict[int, torch.UntypedStorage] = {}
+        for learned, named in ((True, model.named_parameters()), (False, model.named_buffers())):
+            for name, tensor in named:
                 self._sources.setdefault(storage_key(tensor), (name,))
+                self._sizes[name] = (learned, tensor.numel())
+                self._own.setdefault(storage_key(tensor), tensor)
 
     def depends(self, tensor: Tensor) -> bool:
         """Whether ``tensor`` was computed from the input."""
         return storage_key(tensor) in self._dynamic
 
     def source(self, tensor: Tensor) -> str | None:
-        """The first parameter or buffer that a constant was computed from."""
-        return min(self._sources.get(storage_key(tensor), ()), default=None)
+        """What a constant is or was computed from: rather the weight than its mask or its scale."""
+        names = self._sources.get(storage_key(tensor), ())
+
+        def rank(name: str) -> tuple[bool, bool, str]:
+            learned, elements = self._sizes[name]
+            return elements != tensor.numel(), not learned, name
+
+        return min(names, key=rank, default=None)
 
     @property
     def layer(self) -> str:
@@ -60,7 +73,12 @@ class Following(TorchDispatchMode):
         """Run the operator, and follow its outputs."""
         del types
         kwargs = kwargs or {}
-        self.seen(_name(func), args, kwargs)
+        try:
+            self.seen(_name(func), args, kwargs)
+        except Exception as bug:  # ours, which must not pass for one of the network's
+            self.bug = bug
+            raise
+        self._keep(_written(func, args, kwargs))
         result = func(*args, **kwargs)
         read = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
@@ -74,6 +92,32 @@ class Following(TorchDispatchMode):
             for tensor in made:
                 self._sources.setdefault(storage_key(tensor), tuple(sorted(names)))
         return result
+
+    def _keep(self, written: list[Tensor]) -> None:
+        """Remember what parameters and buffers held that are about to be overwritten."""
+        for tensor in written:
+            key = storage_key(tensor)
+            if key in self._own and key not in self._before:
+                self._before[key] = tensor.untyped_storage().clone()
+
+    def restore(self) -> None:
+        """Give parameters and buffers the content that they had."""
+        for key, content in self._before.items():
+            self._own[key].untyped_storage().copy_(content)
+
+
+def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+    """The tensors that an operator writes into."""
+    if not func._schema.is_mutable:
+        return []
+    given = zip(func._schema.arguments, args, strict=False)
+    places = [value for argument, value in given if _writes(argument)]
+    places += [kwargs[a.name] for a in func._schema.arguments if a.name in kwargs and _writes(a)]
+    return [leaf for leaf in tree_leaves(places) if isinstance(leaf, torch.Tensor)]
+
+
+def _writes(argument: Any) -> bool:
+    return argument.alias_info is not None and bool(argument.alias_info.is_write)
 
 
 def _name(func: Any) -> str:
@@ -89,9 +133,19 @@ def follow(model: nn.Module, example: Tensor, mode: Following) -> None:
 
     Attention runs as the products that it is made of. Raises MicronetError where forward fails.
     """
+    try:
+        _run(model, example, mode)
+    except MicronetError:
+        if mode.bug is not None:
+            raise mode.bug from None
+        raise
+
+
+def _run(model: nn.Module, example: Tensor, mode: Following) -> None:
     with ExitStack() as stack:
         stack.enter_context(answering(example))
         stack.enter_context(tracing._quiet(model))
+        stack.callback(mode.restore)
         stack.enter_context(torch.random.fork_rng(devices=[]))
         stack.enter_context(torch.no_grad())
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from micronet.audit.watched import Role
 
 _PRODUCTS: Final = {"mul": (0, 1), "div": (0, 1), "addcmul": (1, 2), "addcdiv": (1, 2)}
-_POWERS: Final = (2, 3, 4)
 
 
 class Operand(NamedTuple):
@@ -37,13 +36,18 @@ class Operand(NamedTuple):
 
 def operands(name: str, args: Sequence[Any], depends: Callable[[Tensor], bool]) -> list[Operand]:
     """The operands of one call of the operator ``name`` that depend on the input."""
+    found: list[Operand] = []
     if name in LINEAR:
-        return _of_linear(name, args, depends)
-    if name == "square" or (name == "pow" and args[1] in _POWERS):
-        return [Operand("input", args[0], _axis(args[0]), "product", None)]
-    if name in _PRODUCTS:
-        return _of_product(name, [args[position] for position in _PRODUCTS[name]], depends)
-    return []
+        found = _of_linear(name, args, depends)
+    elif name == "square" or (name == "pow" and _is_product(args[1])):
+        found = [Operand("input", args[0], _axis(args[0]), "product", None)]
+    elif name in _PRODUCTS:
+        found = _of_product(name, [args[position] for position in _PRODUCTS[name]], depends)
+    return [operand for operand in found if depends(operand.tensor)]
+
+
+def _is_product(exponent: object) -> bool:
+    return isinstance(exponent, int | float) and exponent in (2, 3, 4)
 
 
 def _of_linear(name: str, args: Sequence[Any], depends: Callable[[Tensor], bool]) -> list[Operand]:

@@ -36,6 +36,9 @@ _MOST_OF_A_PART: Final = 1024
 """Different values of one channel or one example: 8 bits, and what rounding makes of them."""
 _MOST_PAIRS: Final = 2**19
 _SAMPLE: Final = 4096
+_MOST_LEVELS_OF_HALVES: Final = 256
+_MISSING: Final = 4
+"""Bits that a table has to save beside a grid: no more than a sixteenth of the integers occur."""
 _HALVES: Final[tuple[tuple[Code, torch.dtype], ...]] = (
     ("float16", torch.float16),
     ("bfloat16", torch.bfloat16),
@@ -87,7 +90,7 @@ class Seen:
         }
         if self._open:
             self._nonzero += int(plain.count_nonzero())
-            self._gather((channels + 0.0).contiguous())  # there is one zero, not two
+            self._gather(channels.contiguous())
 
     @property
     def _open(self) -> bool:
@@ -124,12 +127,13 @@ class Seen:
         index = (codes - 1).bit_length()
         if whole is not None:
             yield whole.bits, 0, "grid", whole.grid
-        # An index into a table is a code where the table is the smaller part; beside a grid only
-        # where it takes half the bits: some integers of a grid are always missing.
+        # An index into a table is a code where the table is the smaller part. 16-bit floats have few
+        # values by nature; and of a grid some integers are always missing.
         pays = index * self._nonzero + FULL * codes < FULL * self._nonzero
-        if index <= HALF and pays and (whole is None or index <= whole.bits // 2):
+        few = codes <= _MOST_LEVELS_OF_HALVES or not self._halves
+        if pays and few and index <= HALF and (whole is None or index + _MISSING <= whole.bits):
             yield index, 1, "codebook", None
-        if whole is None:
+        if whole is None or index + 1 < whole.bits:
             parts = (("grid per channel", self._by_channel()), ("grid per image", self._images))
             for rank, (code, some) in enumerate(parts, start=2):
                 width = _apart(some) if some is not None else None
@@ -148,9 +152,8 @@ class Seen:
 
 def _apart(parts: Iterable[Levels]) -> int | None:
     """The width that every part needs on a grid of its own; None without evidence for grids."""
-    widest, evidence, several = 0, 0.0, 0
+    widest, evidence = 0, 0.0
     for levels in sorted(parts, key=len, reverse=True):
-        several += 1
         groups = len(clusters(levels))
         if groups <= 2:  # any two values are on some grid
             widest = max(widest, groups - 1)
@@ -159,7 +162,7 @@ def _apart(parts: Iterable[Levels]) -> int | None:
         if found is None:
             return None
         widest, evidence = max(widest, found.bits), evidence + found.evidence
-    return widest if several > 1 and evidence >= ENOUGH else None
+    return widest if evidence >= ENOUGH else None
 
 
 def _holds(dtype: torch.dtype, values: Tensor) -> bool:
