@@ -13,12 +13,14 @@ import typer
 from micronet.errors import MicronetError
 from micronet.verbs.app import USAGE, app
 
+__all__ = ["app", "entry", "main"]
+
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report it
 PIPE_CLOSED: Final = 141  # 128 + SIGPIPE, as shells report it
 CRASHED: Final = 2  # nothing was judged
 
-
-for group in ("get", "score", "audit", "evaluate", "report", "package", "slim"):  # importing registers, in the order of the help
+# Importing a group registers its verbs, in the order of the help.
+for group in ("get", "score", "audit", "evaluate", "report", "package", "slim"):
     import_module(f"micronet.verbs.{group}")
 
 

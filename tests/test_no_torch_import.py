@@ -30,6 +30,7 @@ def heavy_imports(code: str) -> str:
         "from micronet.cli import main; assert main(['list', '--json']) == 0",
         "from micronet.cli import main; assert main(['show', 'dnw_x225']) == 0",
         "from micronet.cli import main; assert main(['audit', 'resnet50_dnw_10', '--json']) == 1",
+        "from micronet.cli import main; assert main(['report', '--show', 'submission']) == 0",
     ],
 )
 def test_nothing_heavy_is_imported(code: str) -> None:

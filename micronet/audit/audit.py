@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from micronet.audit.checks.check import Audited
-from micronet.audit.checks.every import EVERY
-from micronet.audit.judge import case_of, judge
+from micronet.audit.checks.every import EVERY, OF_WORDS
+from micronet.audit.evidence import NOTHING
+from micronet.audit.judge import Case, case_of, judge
 from micronet.audit.table import differences
 from micronet.audit.verdict import ELSEWHERE, FAILS, HOLDS, UNJUDGED, Judged, overall
 
@@ -43,9 +44,11 @@ def audit_document(
 def _entry(
     entry: Entry, file: str, evidence: Evidence | None, why: str, quality_of: QualityOf
 ) -> dict[str, Any]:
-    judged: tuple[Judged, ...] = tuple(Judged(claim, UNJUDGED, why) for claim in entry.claims)
-    checks: list[dict[str, Any]] = []
-    if evidence is not None:
+    if evidence is None:  # what an entry says can still contradict itself
+        judged = tuple(Judged(claim, UNJUDGED, why) for claim in entry.claims)
+        audited = Audited(Case(entry, NOTHING, (), ()), judged, ())
+        checks = [_check(check, audited) for check in OF_WORDS]
+    else:
         case = case_of(entry, evidence)
         quality = quality_of(entry, evidence)
         judged = tuple(judge(claim, case, quality) for claim in entry.claims)

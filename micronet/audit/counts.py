@@ -16,16 +16,25 @@ from micronet.scoring.tally import seen_by, tally
 from micronet.scoring.work import work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from micronet.scoring.network import Network
     from micronet.scoring.rulebook import Edges, RuleBook
-    from micronet.scoring.tally import Tally
+    from micronet.scoring.tally import Cost, Tally
     from micronet.scoring.work import Work
 
 PAPERS = "macs"
 WITH_ZEROS = "macs, zeros included"
 TWICE = "2 × macs"
+AS_TRAINED = "macs, as trained"
+"""All learned numbers that inference uses, also where it stores what follows from them instead."""
+ONE = Fraction(1)
+_STORED = {"values": "weights", "bias": "biases", "normalisation": "norms"}
+_ROLES = {
+    "values": "weights",
+    "bias": "biases",
+    "normalisation": "scales and shifts of norms",
+}
 
 _ELEMENTS = {
     "batch_norm": "BatchNorm elements",
@@ -67,38 +76,52 @@ def _new(found: Iterator[Count], known: set[tuple[str, Fraction]]) -> Iterator[C
 
 
 def _challenge(network: Network, book: RuleBook, bill: Tally) -> Iterator[Count]:
-    cost = bill.cost
-    bits = book.freebie_bits if bill.freebie else FULL
-    yield Count(book.name, "operations", cost.total, _weighed(bill, bits))
+    cost, bits = bill.cost, book.freebie_bits if bill.freebie else FULL
+    narrow = _narrow(work(network, book.edges, fold=book.fold_batch_norm), book)
+    yield Count(book.name, "operations", cost.total, _weighed(cost, bits, narrow))
     yield Count(book.name, "multiplications", Fraction(cost.multiplications))
     yield Count(book.name, "additions", Fraction(cost.additions))
-    yield Count(book.name, "parameters", Fraction(bill.storage_bits, FULL), _stored(bill))
-    yield Count(book.name, "bits", Fraction(bill.storage_bits))
+    yield Count(book.name, "parameters", Fraction(bill.storage_bits, FULL), _stored(bill, FULL))
+    yield Count(book.name, "bits", Fraction(bill.storage_bits), _stored(bill, 1))
     if bill.freebie:
         name = f"{book.name} without the {book.freebie_bits}-bit allowance"
-        plain = replace(book, freebie_bits=0)
-        full = tally(network, plain)
-        yield Count(name, "operations", full.cost.total, _weighed(full, FULL))
-        yield Count(name, "parameters", Fraction(full.storage_bits, FULL), _stored(full))
-        yield Count(name, "bits", Fraction(full.storage_bits))
+        full = tally(network, replace(book, freebie_bits=0))
+        yield Count(name, "operations", full.cost.total, _weighed(full.cost, FULL, narrow))
+        yield Count(name, "parameters", Fraction(full.storage_bits, FULL), _stored(full, FULL))
+        yield Count(name, "bits", Fraction(full.storage_bits), _stored(full, 1))
 
 
-def _weighed(bill: Tally, bits: int) -> tuple[Term, ...]:
-    cost = bill.cost
+def _narrow(entries: Sequence[Work], book: RuleBook) -> Mapping[int, int]:
+    """Multiplications whose width the book fixes, by that width: products with 0/1 matrices."""
+    found: Counter[int] = Counter()
+    for entry in entries:
+        for act, count in entry.acts.items():
+            price = (book.acts or {})[act]
+            if price.bits:
+                found[price.bits] += price.multiplications * count
+    return found
+
+
+def _weighed(cost: Cost, bits: int, narrow: Mapping[int, int]) -> tuple[Term, ...]:
+    """A multiplication of n bits counts n/32, any other operation 1 (Scoring §2)."""
+    widths = Counter({bits: cost.multiplications - sum(narrow.values())})
+    widths.update(narrow)
     terms = [
-        Term(f"multiplications at {bits} of 32 bits", Fraction(bits, FULL), cost.multiplications),
-        Term("additions", Fraction(1), cost.additions),
-        Term("other operations", Fraction(1), cost.other),
+        Term(f"multiplications of {width} bit{'s' * (width > 1)}", Fraction(width, FULL), count)
+        for width, count in widths.items()
     ]
-    rest = cost.total - sum(term.times * term.count for term in terms)
-    if rest:  # products with 0/1 matrices count at 1 bit
-        terms.append(Term("multiplications at fewer bits, counted above", rest, 1))
+    terms.append(Term("additions", ONE, cost.additions))
+    terms.append(Term("other operations", ONE, cost.other))
     return tuple(term for term in terms if term.count)
 
 
-def _stored(bill: Tally) -> tuple[Term, ...]:
-    each = Fraction(1, FULL)
-    return tuple(Term(f"bits of {role}", each, bits) for role, bits in bill.storage_by.items())
+def _stored(bill: Tally, unit: int) -> tuple[Term, ...]:
+    """The parts of storage in units of so many bits."""
+    each = Fraction(1, unit)
+    return tuple(
+        Term(f"bits of {_STORED.get(role, role)}", each, bits)
+        for role, bits in bill.storage_by.items()
+    )
 
 
 def _popular(network: Network, book: RuleBook, bill: Tally) -> Iterator[Count]:
@@ -140,20 +163,32 @@ def _papers(network: Network, learned: Sequence[tuple[str, int]]) -> Iterator[Co
     cases: tuple[tuple[str, Edges], ...] = ((PAPERS, "live"), (WITH_ZEROS, "stored"))
     for name, edges in cases:
         formula = formula_of(work(network, edges, fold=False), book)
-        macs = tally(network, replace(book, edges=edges), learned).cost.total
-        found = [Count(name, "macs", macs, formula)]
-        numbers = _learned(network, learned, edges)
-        found.append(Count(name, "parameters", Fraction(numbers)))
+        found = [
+            _added("macs", name, formula),
+            _added("parameters", name, _learned(network, learned, edges)),
+        ]
         yield from _new(iter(found), known)
         if name == PAPERS:
-            yield Count(TWICE, "operations", 2 * macs)
+            twice = tuple(replace(term, times=2 * term.times) for term in formula)
+            yield _added("operations", TWICE, twice)
+    used = {name for root in network.trace.roots.values() for name in root.parameters}
+    trained = Term("learned numbers", ONE, sum(n for name, n in learned if name in used))
+    yield from _new(iter([_added("parameters", AS_TRAINED, (trained,))]), known)
 
 
-def _learned(network: Network, learned: Sequence[tuple[str, int]], edges: Edges) -> int:
-    """Learned numbers that inference uses: the live ones, or zeros and all."""
+def _added(quantity: str, dialect: str, formula: tuple[Term, ...]) -> Count:
+    total = sum((term.times * term.count for term in formula), Fraction(0))
+    return Count(dialect, quantity, total, formula)
+
+
+def _learned(
+    network: Network, learned: Sequence[tuple[str, int]], edges: Edges
+) -> tuple[Term, ...]:
+    """Learned numbers that inference uses, by their role: the live ones, or zeros and all."""
     names = {name for name, _ in learned}
-    tensors = [each for each in network.tensors(fold=False) if each.sources & names]
-    return sum(
-        {"live": t.live, "active": max(t.active, t.live), "stored": t.stored}[edges]
-        for t in tensors
-    )
+    found: Counter[str] = Counter()
+    for t in network.tensors(fold=False):
+        if t.sources & names:
+            many = {"live": t.live, "active": max(t.active, t.live), "stored": t.stored}
+            found[_ROLES[t.role]] += many[edges]
+    return tuple(Term(role, ONE, count) for role, count in found.items() if count)

@@ -69,7 +69,7 @@ def gather(
         waterfall=tuple(waterfall_of(loaded, network, bill, book, chosen) or ()) or None,
         activations=None if watched is None else tuple(as_rows(watched)),
         calibrated=tuple(calibrated_row(each) for each in means) or None,
-        remark=_remark(loaded),
+        remarks=_remarks(loaded),
         notes=tuple(notes_of(loaded, network, bill)),
     )
 
@@ -132,8 +132,8 @@ def _paths(found: Calibrated) -> tuple[Term, ...]:
     )
 
 
-def _remark(loaded: LoadedTarget) -> str | None:
-    """What the card's two claims about a wiring imply, where its weights are not here."""
+def _remarks(loaded: LoadedTarget) -> dict[str, str] | None:
+    """What the card's claims about a wiring imply, by quantity, where its weights are not here."""
     if loaded.architecture != dnw_release.WIRING or loaded.card is None:
         return None
     stated = {claim.quantity: claim.stated for claim in loaded.card.claims}
@@ -141,4 +141,4 @@ def _remark(loaded: LoadedTarget) -> str | None:
         return None
     return dnw_release.what_would_have_to_be_dead(
         loaded.model, loaded.config, stated["macs"], stated["parameters"]
-    ).sentence()
+    ).sentences()

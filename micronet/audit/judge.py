@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
+from micronet.audit.declared_widths import (
+    AS_DECLARED,
+    AS_MEASURED,
+    Said,
+    by_width,
+    declared_inputs,
+)
 from micronet.audit.evidence import MEAN
 from micronet.audit.known import known_reason
 from micronet.audit.quality import judge_quality
@@ -14,14 +21,15 @@ from micronet.audit.reconcile import (
     LIKELY_CHANCE,
     Match,
     conventional,
-    explained,
     nearest,
     of_base,
     plain_matches,
     plausible,
+    ways,
     with_scores,
 )
-from micronet.audit.suspected import AS_DECLARED, AS_MEASURED, by_width, suspected
+from micronet.audit.suspected import suspected
+from micronet.audit.table import of_the_table
 from micronet.audit.verdict import ELSEWHERE, FAILS, HOLDS, UNJUDGED, Judged, Step
 from micronet.audit.words import formula, off, shown
 
@@ -48,8 +56,9 @@ class Case:
 
 def case_of(entry: Entry, evidence: Evidence) -> Case:
     """The evidence with all that follows from what the entry says of itself."""
-    counts = (*with_scores(evidence), *by_width(evidence, entry.declared))
-    return Case(entry, evidence, counts, suspected(evidence, entry.declared))
+    counts = (*with_scores(evidence), *by_width(evidence, Said(entry.declared, entry.layers)))
+    more = suspected(evidence, entry.declared, entry.layers)
+    return Case(entry, evidence, counts, (*of_the_table(entry, evidence), *more))
 
 
 def judge(claim: StatedClaim, case: Case, quality: Mapping[str, Any] | None) -> Judged:
@@ -68,25 +77,34 @@ def judge(claim: StatedClaim, case: Case, quality: Mapping[str, Any] | None) -> 
     others = [match for match in matches if match.count.dialect != AS_DECLARED]
     if claim.dialect is None:
         others = plausible(claim.printed, others)
-    if others and (claim.dialect is None or others[0].count.dialect in CHALLENGE):
+    if others and (claim.dialect is None or _is_edition(others[0].count.dialect)):
         return _elsewhere(claim, others)
-    if any(match.count.dialect == AS_DECLARED for match in matches):
-        why = f"{matches[0].count.dialect}: nobody measured the widths (--data DIR)"
-        return Judged(claim, UNJUDGED, f"holds if they are as {why}", found=matches[0].number)
+    unmeasured = [match for match in matches if match.count.dialect == AS_DECLARED]
+    if unmeasured and case.evidence.activations is None:
+        number = unmeasured[0].number
+        why = f"{AS_DECLARED} counts {shown(number)}; nobody measured these widths (--data DIR)"
+        return Judged(claim, UNJUDGED, why, found=number)
     return _does_not_hold(claim, right, others, case)
 
 
 def _right(claim: StatedClaim, case: Case) -> tuple[str, ...]:
     """The dialects in which the claim simply holds."""
     named = (claim.dialect,) if claim.dialect is not None else conventional(claim.quantity)
-    if case.entry.declared.freebie is False:
-        named = tuple(_FULL_WIDTH if each == _PLAIN else each for each in named)
     if case.evidence.calibrated:  # the rules ask for the mean (Scoring §2)
         return tuple(f"{each}{MEAN}" for each in named)
-    measured = any(count.dialect == AS_MEASURED for count in case.counts)
-    if measured and claim.quantity == "operations":  # then the plain count takes inputs for 32 bits
-        named = tuple(AS_MEASURED if each == _PLAIN else each for each in named)
+    counted = {count.dialect for count in case.counts if count.quantity == claim.quantity}
+    if case.entry.declared.freebie is False and _FULL_WIDTH in counted:
+        named = tuple(_FULL_WIDTH if each == _PLAIN else each for each in named)
+    if AS_MEASURED in counted and _PLAIN in named:
+        # The plain count takes every input for 32 bits, as one may who declares nothing narrower.
+        declared = declared_inputs(case.evidence, Said(case.entry.declared, case.entry.layers))
+        named = (*(each for each in named if each != _PLAIN or not declared), AS_MEASURED)
     return named
+
+
+def _is_edition(dialect: str) -> bool:
+    """Whether it is the challenge's book, if at its counter's prices or with no use of the allowance."""
+    return dialect.startswith(CHALLENGE) and "," not in dialect
 
 
 def _holds(claim: StatedClaim, match: Match) -> Judged:
@@ -112,25 +130,36 @@ def _does_not_hold(
 ) -> Judged:
     bases = _bases(claim, right, case)
     base = bases[0]
-    if others:  # it names a dialect, and is another's number
-        steps = (Step(f"counted as {others[0].count.dialect}", others[0].number - base.number),)
-        why = f"it is the number of {others[0].count.dialect}; {base.dialect} counts {shown(base.number)}"
-        return Judged(claim, FAILS, why, base.dialect, base.number, steps)
-    found = [explained(claim.printed, b, of_base(b, case.evidence, case.suspected)) for b in bases]
-    ways = sorted((m for m in found if m is not None), key=lambda m: (len(m.steps), m.chance))
-    perhaps = _perhaps(claim, ways)
+    possible = [(each, of_base(each, case.evidence, case.suspected)) for each in bases]
+    found = ways(claim.printed, possible)
+    likely = [match for match in found if match.chance < LIKELY_CHANCE]
+    if others and not (likely and len(likely[0].steps) == 1):  # it names a dialect, not its own
+        return _counted_otherwise(claim, base, others[0])
     target = case.evidence.target
     if target["sparse"] and target["weights"] == "untrained":
         why = f"{base.dialect} counts {off(base, claim.printed)} with every edge alive, untrained"
-        remark = f"; {case.evidence.remark}" if case.evidence.remark else perhaps
-        return Judged(claim, UNJUDGED, why + remark, base.dialect, base.number)
-    likely = [match for match in ways if match.chance < LIKELY_CHANCE]
+        remark = (case.evidence.remarks or {}).get(claim.quantity)
+        why += f"; {remark}" if remark else _perhaps(claim, found)
+        return Judged(claim, UNJUDGED, why, base.dialect, base.number)
     if likely:
-        return _mistaken(claim, likely[0])
+        return _mistaken(claim, likely[0], case)
     known = known_reason(case.entry, claim)
     why = f"{base.dialect} counts {off(base, claim.printed)}"
-    why += f": {known}" if known else f", and no known mistake explains it{perhaps}"
+    why += f": {known}" if known else ", and no known mistake explains it" + _perhaps(claim, found)
     return Judged(claim, FAILS, why, base.dialect, base.number)
+
+
+def _counted_otherwise(claim: StatedClaim, base: Count, match: Match) -> Judged:
+    dialect = match.count.dialect
+    steps = _to_the_digits(claim, base, [Step(f"counted as {dialect}", match.number - base.number)])
+    why = f"it is the number of {dialect}; {base.dialect} counts {shown(base.number)}"
+    return Judged(claim, FAILS, why, base.dialect, base.number, steps)
+
+
+def _to_the_digits(claim: StatedClaim, base: Count, steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps, and what rounding adds, so that they lead from the count to the printed number."""
+    rest = claim.printed.number - base.number - sum(step.change for step in steps)
+    return (*steps, Step("the printed digits", rest)) if rest else tuple(steps)
 
 
 def _bases(claim: StatedClaim, right: Sequence[str], case: Case) -> list[Count]:
@@ -141,24 +170,33 @@ def _bases(claim: StatedClaim, right: Sequence[str], case: Case) -> list[Count]:
     return [*own, *nearest(claim.printed, meant or same, claim.quantity)]
 
 
-def _perhaps(claim: StatedClaim, ways: Sequence[Match]) -> str:
+def _perhaps(claim: StatedClaim, found: Sequence[Match]) -> str:
     """The simplest way that fits, where the printed digits cannot prove it."""
-    if not ways or len(ways[0].steps) > 1:
+    if not found or len(found[0].steps) > 1:
         return ""
-    way = ways[0]
+    way = found[0]
     fits = f"{way.printed_by(claim.printed)} {claim.stated}"
     return f"; with {way.steps[0].what} it is {shown(way.number)}, which {fits}, perhaps by chance"
 
 
-def _mistaken(claim: StatedClaim, match: Match) -> Judged:
+def _mistaken(claim: StatedClaim, match: Match, case: Case) -> Judged:
     base = match.count
-    steps = tuple(Step(step.what, step.change) for step in match.steps)
-    said = " and ".join(step.what for step in match.steps)
-    rest = claim.printed.number - match.number
-    if rest:
-        steps = (*steps, Step("the printed digits", rest))
+    steps = _to_the_digits(claim, base, [Step(step.what, step.change) for step in match.steps])
+    possible = of_base(base, case.evidence, case.suspected)
+    said = " and ".join(_or_alike(step, possible) for step in match.steps)
     why = f"{base.dialect} counts {shown(base.number)}; with {said} it is {shown(match.number)}"
     return Judged(claim, FAILS, why, base.dialect, base.number, steps, match.steps)
+
+
+def _or_alike(step: Deviation, possible: Sequence[Deviation]) -> str:
+    """A step in words, with the other mistakes that would change the number by as much."""
+    alike = dict.fromkeys(
+        each.what
+        for each in possible
+        if (each.change, each.quantity) == (step.change, step.quantity)
+        and (each.id, set(each.layers)) != (step.id, set(step.layers))
+    )
+    return f"{step.what} (or, as it is as much, {' or '.join(alike)})" if alike else step.what
 
 
 def _sparsity(claim: StatedClaim, evidence: Evidence) -> Judged:

@@ -77,7 +77,7 @@ def _shape(entry: Work, tensor: Stored) -> dict[str, Any]:
     op = entry.operation
     convolution = op.name == "convolution"
     return {
-        "name": op.module or "(model)",
+        "name": op.module or tensor.name,
         "operator": op.name,
         "groups": int(op.args[8]) if convolution else 1,
         "weight_shape": list(tensor.shape),

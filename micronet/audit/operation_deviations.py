@@ -13,7 +13,7 @@ from micronet.scoring.kinds import kind_of
 from micronet.scoring.tally import Cost, price, tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from torch import nn
 
@@ -35,18 +35,19 @@ _FREE = {
 }
 
 
-def operation_deviations(ledger: Ledger, model: nn.Module) -> Iterator[Deviation]:
+def operation_deviations(ledger: Ledger, modules: Mapping[str, nn.Module]) -> Iterator[Deviation]:
     """Every such deviation, those of 0 among them."""
     yield from _dot_products(ledger)
     yield from _norms_and_biases(ledger)
     yield from _elementwise(ledger)
-    yield from _functional(ledger, model)
+    yield from _functional(ledger, modules)
+    yield from _layers_only(ledger)
     yield from _allowance(ledger)
     yield from _dead(ledger)
 
 
 def _dot_products(ledger: Ledger) -> Iterator[Deviation]:
-    """What becomes of the additions, and of all that is no dot product."""
+    """Their additions left out, overcounted, or narrowed."""
     linear = [entry for entry in ledger.entries if entry.products]
     names = [ledger.name(entry.operation) for entry in linear]
     products = sum(entry.products for entry in linear)
@@ -57,20 +58,24 @@ def _dot_products(ledger: Ledger) -> Iterator[Deviation]:
     what = "n products charged n additions, not n − 1"
     yield from ledger.computed("additions", _additions(dots), what, names)
     yield from ledger.computed("additions", _additions(-total.additions), "all additions left out")
-    weighed = Fraction(products * ledger.bits, FULL)
-    alone = Cost(products, 0, 0, weighed)
-    what = "only the multiplications of the layers counted"
-    yield from ledger.computed("additions", _less(alone, total), what, names)
-    both = Cost(products, products, 0, weighed + products)
-    what = "only the multiply-accumulates of the layers counted"
-    rest = [ledger.name(e.operation) for e in ledger.entries if not e.products and not e.folded]
-    yield from ledger.computed("free-operations", _less(both, total), what, rest)
     narrow = Cost(total=Fraction(-summed, 2))
-    yield from ledger.computed(
-        "addition-bits", narrow, "dot products' additions at 16 bits", names
-    )
+    yield from ledger.computed("addition-bits", narrow, "dot products' additions at 16 bits", names)
     narrow = Cost(total=Fraction(-total.additions, 2))
     yield from ledger.computed("addition-bits", narrow, "all additions at 16 bits")
+
+
+def _layers_only(ledger: Ledger) -> Iterator[Deviation]:
+    """Nothing counted but convolutions and matrix products."""
+    linear = [entry for entry in ledger.entries if entry.products]
+    products = sum(entry.products for entry in linear)
+    weighed, total = Fraction(products * ledger.bits, FULL), ledger.bill.cost
+    names = [ledger.name(entry.operation) for entry in linear]
+    what = "only the multiplications of the layers counted"
+    yield from ledger.computed("additions", Cost(total=weighed - total.total), what, names)
+    both = Cost(products, products, 0, weighed + products)
+    rest = [ledger.name(e.operation) for e in ledger.entries if not e.products and not e.folded]
+    what = "only the multiply-accumulates of the layers counted"
+    yield from ledger.computed("free-operations", _less(both, total), what, rest)
 
 
 def _norms_and_biases(ledger: Ledger) -> Iterator[Deviation]:
@@ -103,9 +108,9 @@ def _elementwise(ledger: Ledger) -> Iterator[Deviation]:
         yield from ledger.computed("free-operations", change, f"{name} counted as free", where)
 
 
-def _functional(ledger: Ledger, model: nn.Module) -> Iterator[Deviation]:
+def _functional(ledger: Ledger, modules: Mapping[str, nn.Module]) -> Iterator[Deviation]:
     """What hooks on modules do not see."""
-    hidden = [entry for entry in ledger.entries if unseen(entry.operation, model)]
+    hidden = [entry for entry in ledger.entries if unseen(entry.operation, modules)]
     linear = [entry for entry in hidden if entry.operation.name in LINEAR]
     for entries, what in (
         (linear, "convolutions and products without a module left out"),

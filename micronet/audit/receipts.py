@@ -33,10 +33,18 @@ def recountable(entry: Entry) -> bool:
     return any(each is not None for each in (entry.card, entry.architecture, entry.model))
 
 
+def _of_ours(entry: Entry) -> bool:
+    """Whether what an entry names stands still: cards, our architectures, torchvision's."""
+    ours = entry.model is None or entry.model.startswith("torchvision:")
+    return ours and entry.weights is None
+
+
 def from_receipt(entry: Entry, root: Path) -> Known:
     """The evidence about ``entry`` in ``root``, if it was made by the rules of today."""
     if not recountable(entry):
         return None, entry.why or "there is nothing to recount"
+    if not _of_ours(entry):
+        return None, "somebody else's files: no receipt can tell whether they changed"
     path = evidence_path(root, entry.card or entry.name)
     if not path.is_file():
         return None, "not recounted yet: micronet audit --save"

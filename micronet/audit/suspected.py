@@ -5,69 +5,43 @@ Computed from the evidence's rows of layers, so no torch is needed.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from micronet.audit.evidence import Count, Deviation, Evidence
+from micronet.audit.declared_widths import AS_MEASURED, Said, declared_widths
+from micronet.audit.evidence import Deviation, Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from micronet.audit.entry import Declared
+    from micronet.audit.entry import Declared, LayerRow
 
     Row = Mapping[str, Any]
 
 RULES: Final = "micronet2019"
-AS_MEASURED: Final = "micronet2019, inputs as wide as measured"
-AS_DECLARED: Final = "micronet2019, inputs as wide as declared"
 FULL: Final = 32
+FREEBIE: Final = 16
+_BESIDE_PRODUCTS: Final = ("additions", "addition-bits", "folded-norms", "free-operations")
+"""Deviations that are the same however wide the products are."""
 
 
-def suspected(evidence: Evidence, declared: Declared) -> tuple[Deviation, ...]:
-    """Every such deviation that would change a number of this network."""
+def suspected(
+    evidence: Evidence, declared: Declared, layers: Sequence[LayerRow] = ()
+) -> tuple[Deviation, ...]:
+    """Every such deviation that would change a number of this network.
+
+    ``layers``: the entry's own table, for the widths that it declares.
+    """
     found = [
         *_one_sparsity(evidence, declared),
         *_missing_factors(evidence),
         *_called_otherwise(evidence),
+        *_narrow_additions(evidence, declared),
+        *declared_widths(evidence, Said(declared, layers)),
+        *_taken_over(evidence),
     ]
     return tuple(each for each in found if each.change)
-
-
-def by_width(evidence: Evidence, declared: Declared) -> Iterator[Count]:
-    """The challenge's operations with each product at its widest input, where inputs are narrow."""
-    total = evidence.count(RULES, "operations")
-    narrow = [row for row in evidence.layers if 0 < row["weight_bits"] < FULL // 2]
-    if total is None or not narrow:
-        return  # nothing is quantised: the 16-bit allowance stands in the plain count
-    measured = input_bits(evidence)
-    if measured:
-        saved = _saved(evidence.layers, lambda row: measured.get(row["name"], FULL))
-        yield Count(AS_MEASURED, "operations", total - saved)
-    if declared.activation_bits is not None:
-        width = declared.activation_bits
-        saved = _saved(evidence.layers, lambda _: width)
-        yield Count(AS_DECLARED, "operations", total - saved)
-
-
-def _saved(rows: tuple[Row, ...], width: Callable[[Row], int]) -> Fraction:
-    """What narrow products cost less than at 32 bits (Scoring §2: n/32, the widest input decides)."""
-    return sum(
-        (
-            row["multiplications"] * (1 - Fraction(max(width(row), row["weight_bits"]), FULL))
-            for row in rows
-            if max(width(row), row["weight_bits"]) < FULL
-        ),
-        Fraction(0),
-    )
-
-
-def input_bits(evidence: Evidence) -> dict[str, int]:
-    """The measured width of what enters each layer; empty where nothing was measured."""
-    found: dict[str, int] = {}
-    for row in evidence.activations or ():
-        if row["role"] == "layer":
-            found[row["layer"]] = max(found.get(row["layer"], 0), row["bits"])
-    return found
 
 
 def _one_sparsity(evidence: Evidence, declared: Declared) -> Iterator[Deviation]:
@@ -77,34 +51,39 @@ def _one_sparsity(evidence: Evidence, declared: Declared) -> Iterator[Deviation]
     if not stored:
         return
     kept = Fraction(live, stored)
-    shares = {"the sparsity of all layers together": kept} if live < stored else {}
+    shares: dict[str, tuple[Fraction, tuple[str, ...]]] = {}
+    if live < stored:
+        shares["the sparsity of all layers together"] = (kept, ())
     if declared.sparsity is not None:
-        shares["the declared sparsity"] = 1 - declared.sparsity
-    for words, share in shares.items():
+        shares["the declared sparsity"] = (1 - declared.sparsity, declared.dense)
+    for words, (share, dense) in shares.items():
+        each = {
+            row["name"]: Fraction(1) if row["name"] in dense else share for row in evidence.layers
+        }
         names = tuple(
             row["name"]
             for row in evidence.layers
-            if row["stored"] and Fraction(row["live"], row["stored"]) != share
+            if row["stored"] and Fraction(row["live"], row["stored"]) != each[row["name"]]
         )
-        for how, change in _shared_out(evidence.layers, "stored", "live", share):
-            what = f"every layer at {words}, {float(1 - share):.4g}{how}"
-            yield Deviation("global-sparsity", "macs", "parameters", change, what, names)
-        for how, change in _shared_out(evidence.layers, "macs_stored", "macs", share):
-            what = f"every layer at {words}, {float(1 - share):.4g}{how}"
-            for dialect, quantity, times in _operations_of_a_product(evidence):
-                yield Deviation("global-sparsity", dialect, quantity, change * times, what, names)
+        for all_of, live_of in (("stored", "live"), ("macs_stored", "macs")):
+            quantities = _storage_of_a_value if live_of == "live" else _operations_of_a_product
+            for how, change in _shared_out(evidence, all_of, live_of, each):
+                what = f"every layer at {words}, {float(1 - share):.4g}{how}"
+                for dialect, quantity, times in quantities(evidence):
+                    yield Deviation(
+                        "global-sparsity", dialect, quantity, change * times, what, names
+                    )
 
 
 def _shared_out(
-    rows: Iterable[Row], all_of: str, live_of: str, share: Fraction
+    evidence: Evidence, all_of: str, live_of: str, shares: Mapping[str, Fraction]
 ) -> Iterator[tuple[str, Fraction]]:
-    """The change if each row kept ``share``: exactly, and cut off to whole numbers row by row."""
-    if live_of == "live":
-        rows = [row for row in rows if not row["shared"]]
+    """The change if each row kept its share: exactly, and cut off to whole numbers row by row."""
+    rows = [row for row in evidence.layers if live_of != "live" or not row["shared"]]
     true = sum(row[live_of] for row in rows)
-    yield "", sum((row[all_of] * share for row in rows), Fraction(0)) - true
-    whole = sum(int(row[all_of] * share) for row in rows)
-    yield ", each layer's number cut off", Fraction(whole - true)
+    kept = [row[all_of] * shares[row["name"]] for row in rows]
+    yield "", sum(kept, Fraction(0)) - true
+    yield ", each layer's number cut off", Fraction(sum(map(int, kept)) - true)
 
 
 def _missing_factors(evidence: Evidence) -> Iterator[Deviation]:
@@ -112,21 +91,13 @@ def _missing_factors(evidence: Evidence) -> Iterator[Deviation]:
     deep = [(row, row["groups"]) for row in evidence.layers if row["groups"] > 1]
     plain = [row for row in evidence.layers if row["groups"] == 1 and len(row["weight_shape"]) > 1]
     yield from _divided(evidence, "depthwise", "depthwise layers without their channels", deep)
+    convolutions = [row for row in plain if row["operator"] == "convolution"]
     for axis, channels in ((0, "output"), (1, "input")):
-        found = [*deep, *((row, row["weight_shape"][axis]) for row in plain)]
         what = f"the batch size where the number of {channels} channels belongs"
-        yield from _divided(evidence, "batch-size", what, found)
-
-
-def _called_otherwise(evidence: Evidence) -> Iterator[Deviation]:
-    """Multiply-accumulates called operations, and operations called multiply-accumulates."""
-    macs = evidence.count("macs", "macs") or Fraction(0)
-    what = "multiply-accumulates called operations: no additions"
-    for dialect in ("2 × macs", RULES):
-        operations = evidence.count(dialect, "operations") or macs
-        yield Deviation("additions", dialect, "operations", macs - operations, what)
-    what = "multiplications and additions counted one by one"
-    yield Deviation("claim-dialect", "macs", "macs", macs, what)
+        cases = {"": plain, ", in convolutions": convolutions}
+        for where, rows in cases.items() if len(convolutions) < len(plain) else [("", plain)]:
+            found = [*deep, *((row, row["weight_shape"][axis]) for row in rows)]
+            yield from _divided(evidence, "batch-size", f"{what}{where}", found)
 
 
 def _divided(
@@ -142,12 +113,72 @@ def _divided(
         yield Deviation(id_, dialect, quantity, change * times, what, names)
 
 
-def _operations_of_a_product(evidence: Evidence) -> tuple[tuple[str, str, Fraction], ...]:
+def _called_otherwise(evidence: Evidence) -> Iterator[Deviation]:
+    """Multiply-accumulates called operations, and operations called multiply-accumulates."""
+    macs = evidence.count("macs", "macs") or Fraction(0)
+    names = tuple(row["name"] for row in evidence.layers)
+    what = "multiply-accumulates called operations: no additions"
+    for dialect in ("2 × macs", *_editions(evidence), AS_MEASURED):
+        operations = evidence.count(dialect, "operations") or macs
+        yield Deviation("additions", dialect, "operations", macs - operations, what, names)
+    what = "multiplications and additions counted one by one"
+    yield Deviation("claim-dialect", "macs", "macs", macs, what)
+
+
+def _narrow_additions(evidence: Evidence, declared: Declared) -> Iterator[Deviation]:
+    """Additions at the width that the entry declares."""
+    bits = declared.addition_bits
+    if bits is None or bits in (FREEBIE, FULL):  # 16 bits are tried in any case
+        return
+    dots = sum(row["additions"] - row["biases"] for row in evidence.layers)
+    for dialect in _editions(evidence):
+        everything = evidence.count(dialect, "additions") or evidence.count(RULES, "additions") or 0
+        for count, which in ((dots, "dot products' additions"), (everything, "all additions")):
+            change = -Fraction(count) * (FULL - bits) / FULL
+            what = f"{which} at {bits} bits"
+            yield Deviation("addition-bits", dialect, "operations", change, what)
+
+
+def _taken_over(evidence: Evidence) -> Iterator[Deviation]:
+    """What every edition of the challenge's book has in common with the first."""
+    first = [d for d in evidence.deviations if d.dialect == RULES and d.id != "claim-dialect"]
+    own = {(each.dialect, each.quantity, each.what) for each in evidence.deviations}
+    for dialect in _editions(evidence)[1:]:
+        for each in first:
+            if (dialect, each.quantity, each.what) not in own:
+                yield replace(each, dialect=dialect)
+    for each in first:
+        if each.id in _BESIDE_PRODUCTS and each.quantity == "operations":
+            yield replace(each, dialect=AS_MEASURED)
+
+
+def _editions(evidence: Evidence) -> list[str]:
+    """The challenge's book, that of its counter, and both without the allowance of 16 bits."""
+    dialects = dict.fromkeys(count.dialect for count in evidence.counts)
+    others = [name for name in dialects if name.startswith(f"{RULES}-") or " without the " in name]
+    return [RULES, *(name for name in others if name.startswith(RULES) and "," not in name)]
+
+
+def _operations_of_a_product(evidence: Evidence) -> Iterator[tuple[str, str, Fraction]]:
     """What one product counts in each dialect, with the addition beside it."""
-    quantised = any(0 < row["weight_bits"] < FULL // 2 for row in evidence.layers)
-    bits = FULL if quantised else FULL // 2  # the allowance of 16 bits
-    return (
-        ("macs", "macs", Fraction(1)),
-        ("2 × macs", "operations", Fraction(2)),
-        (RULES, "operations", 1 + Fraction(bits, FULL)),
-    )
+    yield "macs", "macs", Fraction(1)
+    yield "2 × macs", "operations", Fraction(2)
+    for dialect in _editions(evidence):
+        yield dialect, "operations", 1 + Fraction(_allowed(evidence, dialect), FULL)
+        yield dialect, "multiplications", Fraction(1)
+        yield dialect, "additions", Fraction(1)
+
+
+def _storage_of_a_value(evidence: Evidence) -> Iterator[tuple[str, str, Fraction]]:
+    """What one weight counts in each dialect, where all have one width; its bit in the mask stays."""
+    yield "macs", "parameters", Fraction(1)
+    widths = {row["weight_bits"] for row in evidence.layers if row["live"]}
+    for dialect in _editions(evidence) if len(widths) == 1 else ():
+        bits = min(*widths, _allowed(evidence, dialect))
+        yield dialect, "parameters", Fraction(bits, FULL)
+
+
+def _allowed(evidence: Evidence, dialect: str) -> int:
+    """The bits at which values count that nobody quantised."""
+    quantised = any(0 < row["weight_bits"] < FREEBIE for row in evidence.layers)
+    return FULL if quantised or " without the " in dialect else FREEBIE

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
+from micronet.audit.evidence import Deviation
 from micronet.audit.watched import contradictions, of_rows
 from micronet.audit.words import shown
 
@@ -18,19 +19,37 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
 
+_TOTALS: Final = {
+    "parameters": (("macs", "parameters", Fraction(1)),),
+    "macs": (("macs", "macs", Fraction(1)), ("2 × macs", "operations", Fraction(2))),
+    "multiplications": (("micronet2019", "multiplications", Fraction(1)),),
+    "additions": (("micronet2019", "additions", Fraction(1)),),
+    "bits": (("micronet2019", "parameters", Fraction(1, 32)),),
+}
+"""The totals that follow from a column: dialect, quantity, and how much of it a figure is."""
 UNEXPLAINED: Final = "layer-table"
 FULL: Final = 32
-_ZEROS: Final = {"parameters": ("active", "stored"), "macs": ("macs_active", "macs_stored")}
+HALF: Final = 16
+_ZEROS: Final = {
+    "parameters": ("active", "stored"),
+    "macs": ("macs_active", "macs_stored"),
+    "multiplications": ("macs_active", "macs_stored"),
+}
 _COUNTS: Final = ("parameters", "macs", "multiplications", "additions", "operations", "bits")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A figure of the entry's table that the recount contradicts; ``id`` is the check that it fails."""
+    """A figure of the entry's table that the recount contradicts; ``id`` is the check that it fails.
+
+    ``field`` is the column and ``change`` the stated figure minus the recounted one, for counts.
+    """
 
     id: str
     layer: str
     sentence: str
+    field: str = ""
+    change: Fraction = Fraction(0)
 
 
 def differences(entry: Entry, evidence: Evidence) -> Iterator[Difference]:
@@ -40,18 +59,44 @@ def differences(entry: Entry, evidence: Evidence) -> Iterator[Difference]:
     for row in entry.layers:
         true = row_of(evidence, row.name)
         if true is None:
-            known = [each["name"] for each in evidence.layers][:3]
-            sentence = f"{row.name}: no such layer runs (layers are {', '.join(known)} …)"
-            yield Difference("unused-modules", row.name, sentence)
+            yield from _without_weights(row, evidence)
             continue
         for field in _COUNTS:
             stated = getattr(row, field)
             if stated is not None and (found := _count(entry, field, true)) != stated:
-                ways = _wrong_ways(entry, field, true, everywhere=all_divided)
+                ways = _wrong_ways(entry, row, field, true, everywhere=all_divided)
                 id_, why = _mistake(Fraction(stated), ways)
                 said = f"{row.name}: {shown(Fraction(stated))} {field}, recounted {shown(found)}"
-                yield Difference(id_, row.name, f"{said}{why}")
+                yield Difference(id_, row.name, f"{said}{why}", field, stated - found)
         yield from _shares_and_widths(row, true, watched)
+
+
+def _without_weights(row: LayerRow, evidence: Evidence) -> Iterator[Difference]:
+    """A row about no weight: of a norm or a pool, which are not compared, or of what never runs."""
+    named = {name: each.id for each in evidence.deviations for name in each.layers}
+    if named.get(row.name, "unused-modules") != "unused-modules":
+        return
+    known = [each["name"] for each in evidence.layers][:3]
+    sentence = f"{row.name}: no such layer runs (layers are {', '.join(known)} …)"
+    for field in _COUNTS:
+        stated = getattr(row, field)
+        if stated:
+            yield Difference("unused-modules", row.name, sentence, field, Fraction(stated))
+
+
+def of_the_table(entry: Entry, evidence: Evidence) -> Iterator[Deviation]:
+    """What the wrong figures of the table change in a total that follows from them."""
+    found: dict[tuple[str, str], list[Difference]] = {}
+    for each in differences(entry, evidence):
+        if each.field in _TOTALS:
+            found.setdefault((each.id, each.field), []).append(each)
+    for (id_, field), same in found.items():
+        change = sum((each.change for each in same), Fraction(0))
+        names = tuple(each.layer for each in same)
+        listed = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+        what = f"what the entry's own table states of {listed}"
+        for dialect, quantity, times in _TOTALS[field]:
+            yield Deviation(id_, dialect, quantity, change * times, what, names)
 
 
 def row_of(evidence: Evidence, name: str) -> Row | None:
@@ -82,13 +127,13 @@ def _mistake(stated: Fraction, ways: Iterator[tuple[str, Fraction, str]]) -> tup
 
 
 def _wrong_ways(
-    entry: Entry, field: str, true: Row, *, everywhere: bool
+    entry: Entry, row: LayerRow, field: str, true: Row, *, everywhere: bool
 ) -> Iterator[tuple[str, Fraction, str]]:
     """(check, figure, words) of each known way to get one figure of one layer wrong."""
     count = _count(entry, field, true)
     if field in _ZEROS:
         active, dense = (true[name] for name in _ZEROS[field])
-        if entry.declared.sparsity is not None:
+        if entry.declared.sparsity is not None and row.name not in entry.declared.dense:
             kept = dense * (1 - entry.declared.sparsity)
             for figure in (kept, Fraction(int(kept))):
                 yield "global-sparsity", figure, "the declared sparsity, not the layer's own"
@@ -103,9 +148,22 @@ def _wrong_ways(
         yield "additions", Fraction(0), "no additions"
         yield "folded-norms", count - true["biases"], "the shift is not added"
     if field == "bits":
-        values = count - true["mask_bits"]
-        yield "bitmask", values, "the bitmask is left out"
-        yield "bitmask", values + true["live"], "a bitmask of the nonzero values only"
+        yield from _wrong_bits(row, count, true)
+
+
+def _wrong_bits(row: LayerRow, count: Fraction, true: Row) -> Iterator[tuple[str, Fraction, str]]:
+    mask, live, width = true["mask_bits"], true["live"], true["weight_bits"]
+    if mask:
+        yield "bitmask", count - mask, "the bitmask is left out"
+        yield "bitmask", count - mask + live, "a bitmask of the nonzero values only"
+    if width < HALF:
+        table = count - mask - width * live
+        yield "scales", count - table, "the scales are left out"
+    elif count != HALF * live + mask:
+        yield "freebie", Fraction(HALF * live + mask), "16 bits beside quantised layers"
+    if row.weight_bits is not None and row.weight_bits < width:
+        figure = Fraction(row.weight_bits * live + mask)
+        yield "weight-bits", figure, "the values are not as narrow as that"
 
 
 def _factors(true: Row, *, everywhere: bool) -> Iterator[tuple[str, Fraction, str]]:

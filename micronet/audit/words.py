@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from micronet.audit.evidence import Count, Term
     from micronet.scoring.printed import Printed
 
@@ -14,9 +13,11 @@ MOST_TERMS: Final = 4
 
 
 def shown(number: Fraction) -> str:
-    """A number with its thousands apart ("2,089,344.5"), or five decimals of a score."""
+    """A number with its thousands apart ("2,089,344.5"), or a score by five digits ("0.97765")."""
     if number == int(number):
         return f"{int(number):,}"
+    if abs(number) < Fraction(1, 10):
+        return f"{float(number):.5g}"
     return f"{float(number):,.5f}".rstrip("0") if abs(number) < 1000 else f"{float(number):,.2f}"
 
 
@@ -29,9 +30,13 @@ def formula(count: Count) -> str:
 
 
 def term_words(term: Term) -> str:
-    """One product of a formula: "4 × 6,678,112 BatchNorm elements"."""
-    times = "" if term.times == 1 else f"{term.times} × "
-    return f"{times}{term.count:,} {term.name}"
+    """One product of a formula: "4 × 6,678,112 BatchNorm elements", "320 bits of biases ÷ 32"."""
+    said = f"{shown(Fraction(term.count))} {term.name}"
+    if term.times == 1:
+        return said
+    if term.times.numerator == 1:
+        return f"{said} ÷ {term.times.denominator:,}"
+    return f"{term.times} × {said}"
 
 
 def off(count: Count, printed: Printed) -> str:

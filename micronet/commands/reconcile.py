@@ -32,6 +32,10 @@ def run(request: Request) -> int:
     from micronet.scoring.printed import printed
 
     stated = printed(request.number)
+    if not stated.number:
+        raise MicronetError(
+            f"'{request.number}' does not say how it was counted.", "Give a number above 0."
+        )
     if request.target is None and request.model is None and request.weights is None:
         raise MicronetError(
             "There is no network to count.", "Name a target, or --model ARCHITECTURE."
@@ -53,4 +57,4 @@ def run(request: Request) -> int:
         from micronet.commands.render_reconcile import reconcile_view
 
         console.write(reconcile_view(found))
-    return 0 if found.matches or found.explanations else 1
+    return 0 if found.found else 1

@@ -30,17 +30,16 @@ CLAIM_COLUMNS: Final = (
     Column("entry", "Entry", text=True),
     Column("quantity", "Quantity", text=True),
     Column("stated", "Stated"),
-    Column("unit", "Unit", text=True, gives_way=3),
     Column("verdict", "Verdict", text=True),
     Column("dialect", "Counted as", text=True, gives_way=1),
     Column("found", "Found", gives_way=2),
-    Column("difference", "Difference", signed=True, gives_way=4),
+    Column("difference", "Difference", signed=True, gives_way=3),
     Column("explanation", "Explanation", text=True, prose=True, gives_way=5),
     Column("source", "Source", text=True, prose=True, gives_way=6),
 )
 FINDING_COLUMNS: Final = (
     Column("entry", "Entry", text=True),
-    Column("check", "Check", text=True),
+    Column("check", "Check", text=True, prose=True),
     Column("because", "Because", text=True, prose=True),
     Column("layers", "Layers", text=True, prose=True, gives_way=2),
     Column("remedy", "Remedy", text=True, prose=True, gives_way=1),
@@ -62,10 +61,9 @@ def _claim(entry: Mapping[str, Any], claim: Mapping[str, Any]) -> Row:
     verdict = claim["verdict"]
     return Row(
         (
-            Cell(entry["title"]),
+            Cell(entry["name"]),
             Cell(claim["quantity"]),
             Cell(claim["stated"]),
-            Cell(claim["unit"] or ""),
             Cell(verdict, tone=TONES[verdict]),
             Cell(claim["dialect"] or ""),
             _found(claim, "found"),
@@ -89,7 +87,7 @@ def findings_table(audit: Mapping[str, Any]) -> Table:
     rows = [
         Row(
             (
-                Cell(entry["title"]),
+                Cell(entry["name"]),
                 Cell(check["title"]),
                 Cell(check["because"]),
                 Cell(", ".join(check["layers"])),

@@ -129,7 +129,8 @@ def _size(table: Table) -> str:
 def _columns(table: Table) -> str:
     """Numbers to the right; prose, and the names in a wide table, in columns that wrap."""
     prose = sum(column.prose for column in table.columns)
-    share = 0.6 / max(prose, 2) if prose else 0.0
+    left = max(0.25, 0.9 - 0.075 * (len(table.columns) - prose))  # of the line, for prose
+    share = left / max(prose, 2)
     wide = len(table.columns) > _WIDE and not prose
     kinds = []
     for place, column in enumerate(table.columns):

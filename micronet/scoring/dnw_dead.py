@@ -51,11 +51,15 @@ class WouldBeDead:
 
     def sentence(self) -> str:
         """One line for a table."""
-        macs, parameters = self.macs, self.parameters
-        return (
-            f"{macs.claimed} of {macs.found:,} multiply-accumulates means {macs}; "
-            f"{parameters.claimed} of {parameters.found:,} parameters means {parameters}."
-        )
+        return f"{'; '.join(self.sentences().values())}."
+
+    def sentences(self) -> dict[str, str]:
+        """What each of the two quantities means, in words."""
+        both = {"macs": ("multiply-accumulates", self.macs), "parameters": ("", self.parameters)}
+        return {
+            quantity: f"{each.claimed} of {each.found:,} {name or quantity} means {each}"
+            for quantity, (name, each) in both.items()
+        }
 
 
 def would_be_dead(count: ReleaseCount, claimed_macs: str, claimed_parameters: str) -> WouldBeDead:

@@ -9,11 +9,11 @@ from fractions import Fraction
 from micronet.errors import MicronetError
 
 _PRINTED = re.compile(
-    r"(?P<whole>[0-9]{1,3}(,[0-9]{3}){1,9}|[0-9]{1,30})(\.(?P<decimals>[0-9]{1,30}))?(?P<scale>[kKMB]?)"
+    r"(?P<whole>[0-9]{1,3}(,[0-9]{3}){1,9}|[0-9]{1,30})(\.(?P<decimals>[0-9]{1,30}))?(?P<scale>[kKMBGT]?)"
 )
 _SPREAD = re.compile(r"[0-9]{0,30}\.[0-9]{1,30}|[0-9]{1,30}")
 _RATIO = re.compile(r"[0-9]{1,30}/[1-9][0-9]{0,29}")
-_SCALES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9}
+_SCALES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9, "T": 10**12}
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ class Printed:
 
 
 def printed(text: str) -> Printed:
-    """Read a printed number; M is 10^6 and B is 10^9. Every digit written counts as significant.
+    """Read a printed number: M is 10^6, B and G are 10^9, T is 10^12.
 
+    Every digit written counts as significant.
     "76.1±0.5" is 76.1, with 0.5 kept apart.
 
     >>> printed("564M").reproduced_by(563_638_816), printed("574M").reproduced_by(529_911_552)
@@ -55,7 +56,7 @@ def printed(text: str) -> Printed:
     match = _PRINTED.fullmatch(mean if sign else text)
     if match is None or (sign and not _SPREAD.fullmatch(spread)):
         raise MicronetError(
-            f"'{text}' is not a printed number such as 564M, 2,558,732, 74.0, 76.1±0.5 or 5/32."
+            f"'{text}' is not a printed number such as 564M, 4.09G, 2,558,732, 74.0, 76.1±0.5 or 5/32."
         )
     decimals = match["decimals"] or ""
     last_digit = Fraction(_SCALES[match["scale"]], 10 ** len(decimals))

@@ -114,7 +114,7 @@ def test_printed_digits_fit_what_rounds_or_truncates_to_them(
     assert printed(text).truncated_from(exact) is truncated
 
 
-@pytest.mark.parametrize("text", ["", "about 5M", "5G", "-5", ".5", "5.", "1/0", "5,00"])
+@pytest.mark.parametrize("text", ["", "about 5M", "5Q", "-5", ".5", "5.", "1/0", "5,00"])
 def test_what_is_no_printed_number_is_refused(text: str) -> None:
     with pytest.raises(MicronetError, match="is not a printed number"):
         printed(text)

@@ -38,3 +38,8 @@ def test_half_a_spread_is_refused(text: str) -> None:
 def test_thousands_are_written_k_or_capital_k() -> None:
     assert printed("41k") == printed("41K")
     assert printed("41k").reproduced_by(41_362)  # truncated and rounded alike
+
+
+def test_giga_and_tera_are_counters_words() -> None:
+    assert printed("4.09G") == printed("4.09B")
+    assert printed("1.5T").reproduced_by(1_536_000_000_000)  # cut off after the digit

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from micronet.audit.table import Difference
     from micronet.audit.verdict import Judged
 
+RULES = "micronet2019"
 Outcome = Literal["pass", "fail", "skipped"]
 
 
@@ -63,6 +64,8 @@ class MistakeCheck(Check):
 
     quantities: ClassVar[tuple[str, ...]]
     """The claims in which the mistake would show."""
+    challenge_only: ClassVar[bool] = False
+    """Whether it shows only in what is counted by the challenge's rules."""
 
     def look(self, audited: Audited) -> Result:
         """Fail on the mistake; pass where a claim that would show it holds."""
@@ -73,7 +76,7 @@ class MistakeCheck(Check):
         if no is not None:
             return skipped(no)
         shown = [j for j in audited.judged if j.claim.quantity in self.quantities]
-        fitting = [j for j in shown if j.verdict in (HOLDS, ELSEWHERE)]
+        fitting = [j for j in shown if j.verdict in (HOLDS, ELSEWHERE) and self.would_show_in(j)]
         if fitting:
             return Result(
                 "pass", f"{fitting[0].claim.quantity} {fitting[0].claim.stated} follows without"
@@ -82,8 +85,12 @@ class MistakeCheck(Check):
             return Result("pass", "the entry's own table agrees with the recount")
         said = " and ".join(self.quantities[:3])
         if shown:
-            return skipped(f"no claim about {said} could be followed")
+            return skipped(f"no claim about {said} holds in a dialect that would show it")
         return skipped(f"nothing is claimed about {said}")
+
+    def would_show_in(self, judged: Judged) -> bool:
+        """Whether the dialect in which a claim holds counts what the mistake leaves out or puts in."""
+        return not self.challenge_only or (judged.dialect or "").startswith(RULES)
 
     def found(self, audited: Audited) -> tuple[list[str], list[str]]:
         """The reasons for a failure, and the layers that they name."""

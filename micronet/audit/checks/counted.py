@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from micronet.audit.checks.check import MistakeCheck
+from micronet.audit.checks.check import RULES, MistakeCheck
 
 if TYPE_CHECKING:
     from micronet.audit.checks.check import Audited
+    from micronet.audit.verdict import Judged
 
 _STORAGE = ("parameters", "bits", "score")
 _MATH = ("operations", "additions", "score")
@@ -21,6 +22,7 @@ class Bitmask(MistakeCheck):
     title = "Sparse tensors are stored with the bitmask of their full shape"
     remedy = "Add one bit an element of every sparse tensor (one a block for block sparsity)."
     quantities = _STORAGE
+    challenge_only = True
 
     def does_not_arise(self, audited: Audited) -> str | None:
         """Where no tensor is sparse there is no mask."""
@@ -52,14 +54,22 @@ class DeadEdges(MistakeCheck):
             return None
         return "every weight is live"
 
+    def would_show_in(self, judged: Judged) -> bool:
+        """The tools, and the count with zeros, pay for every weight."""
+        dialect = judged.dialect or ""
+        return dialect in ("macs", "2 × macs") or dialect.startswith(RULES)
+
 
 class FoldedNorms(MistakeCheck):
     """Scoring §1 ¶1: every value needed for inference counts, trained or not."""
 
     id = "folded-norms"
-    title = "Shifts of folded batch norms, and biases, are stored and added"
-    remedy = "Count the shift of each live channel as a bias: one value, one addition a result."
-    quantities = _BOTH
+    title = "Batch norms and biases are stored and computed, as far as they cannot be folded"
+    remedy = (
+        "Count the shift of each live channel as a bias, and its scale too where the weights are "
+        "too narrow to take it: they share a codebook or a grid."
+    )
+    quantities = ("parameters", "operations", "score")
 
 
 class Scales(MistakeCheck):
@@ -69,6 +79,7 @@ class Scales(MistakeCheck):
     title = "Scales, zero points and codebooks are stored"
     remedy = "Count 32 bits a scale, zero point or entry of a codebook."
     quantities = _STORAGE
+    challenge_only = True
 
     def does_not_arise(self, audited: Audited) -> str | None:
         """Floats have no scales beside them."""
@@ -84,6 +95,16 @@ class FreeOperations(MistakeCheck):
     title = "Activations, pools, means and elementwise work are counted"
     remedy = "Count one operation a result (two for swish), one addition a residual element."
     quantities = ("operations", "score")
+    challenge_only = True
+
+
+class FunctionalCalls(MistakeCheck):
+    """Hooks on modules do not see ``F.conv2d``, ``x * w`` or ``torch.mean``."""
+
+    id = "functional-calls"
+    title = "What runs without a module is counted too"
+    remedy = "Count operators, not modules: a hook sees only what a module calls."
+    quantities = ("macs", "operations", "score")
 
 
 class Depthwise(MistakeCheck):

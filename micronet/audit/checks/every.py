@@ -22,6 +22,7 @@ EVERY: Final[tuple[Check, ...]] = (
     widths.ActivationBits(),
     counted.Scales(),
     counted.FreeOperations(),
+    counted.FunctionalCalls(),
     counted.BatchSize(),
     counted.Depthwise(),
     counted.LayerTable(),
@@ -30,3 +31,6 @@ EVERY: Final[tuple[Check, ...]] = (
     counted.UnusedModules(),
     statements.Quality(),
 )
+
+OF_WORDS: Final[tuple[Check, ...]] = (statements.Totals(), statements.Agreement())
+"""Those that need nothing but what an entry says."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from micronet.audit.entry import StatedClaim
+    from micronet.scoring.printed import Printed
 
 _MEASURED = ("top1", "top5", "perplexity")
 
@@ -30,8 +31,8 @@ class Totals(Check):
         sums = list(_sums(audited))
         wrong = [
             f"{claim.quantity} {claim.stated}: {what} add up to {shown(total)}"
-            for claim, what, total in sums
-            if not claim.printed.reproduced_by(total)
+            for claim, what, total, slack in sums
+            if not _meet(_between(claim.printed), (total - slack / 2, total + slack))
         ]
         if wrong:
             return failed(wrong)
@@ -40,16 +41,33 @@ class Totals(Check):
         return Result("pass", f"{len(sums)} totals added up")
 
 
-def _sums(audited: Audited) -> Iterator[tuple[StatedClaim, str, Fraction]]:
+def _sums(audited: Audited) -> Iterator[tuple[StatedClaim, str, Fraction, Fraction]]:
+    """(claim, of what it is the total, the total, what rounding may have hidden in the parts)."""
     entry = audited.case.entry
     for claim in entry.claims:
-        parts = [part.printed.number for part in entry.parts if part.of == claim.quantity]
+        parts = [part.printed for part in entry.parts if part.of == claim.quantity]
         if parts:
-            yield claim, "its parts", sum(parts, Fraction(0))
+            total = sum((part.number for part in parts), Fraction(0))
+            yield claim, "its parts", total, sum(map(_digit, parts), Fraction(0))
         column = [row.macs for row in entry.layers if row.macs is not None]
         if claim.quantity == "macs" and column and len(column) == len(entry.layers):
             words = f"the {len(column)} layers of its table"
-            yield claim, words, sum(map(Fraction, column), Fraction(0))
+            yield claim, words, sum(map(Fraction, column), Fraction(0)), Fraction(0)
+
+
+def _between(printed: Printed) -> tuple[Fraction, Fraction]:
+    """What may have been printed so: half a digit less, by rounding, to a digit more, cut off."""
+    digit = _digit(printed)
+    return printed.number - digit / 2, printed.number + digit
+
+
+def _digit(printed: Printed) -> Fraction:
+    """One unit of the last digit; 0 for a whole number, which is exact."""
+    return printed.last_digit if printed.last_digit != 1 else Fraction(0)
+
+
+def _meet(one: tuple[Fraction, Fraction], other: tuple[Fraction, Fraction]) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
 
 
 class Agreement(Check):
@@ -70,10 +88,7 @@ class Agreement(Check):
         apart = [
             f"{a.quantity}: {a.stated} ({a.where}), but {b.stated} ({b.where})"
             for a, b in pairs
-            if not (
-                a.printed.reproduced_by(b.printed.number)
-                or b.printed.reproduced_by(a.printed.number)
-            )
+            if not (_same(a, b) or _same(b, a))
         ]
         if apart:
             return failed(apart)

@@ -6,12 +6,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from micronet.audit.checks.check import Audited, MistakeCheck, Result, failed, skipped
-from micronet.audit.suspected import input_bits
+from micronet.audit.declared_widths import Said, declared_inputs, declared_weights
 from micronet.audit.table import is_share, too_wide
 from micronet.audit.watched import contradictions, of_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     Row = Mapping[str, Any]
 
@@ -26,6 +26,7 @@ class Freebie(MistakeCheck):
     title = "The 16-bit allowance is not used beside quantised layers"
     remedy = "Store each value, and multiply, at its own width; 32 bits where nothing is quantised."
     quantities = ("parameters", "operations", "bits", "score")
+    challenge_only = True
 
     def found(self, audited: Audited) -> tuple[list[str], list[str]]:
         """Also an entry that says that it took the allowance."""
@@ -52,6 +53,7 @@ class AdditionBits(MistakeCheck):
     title = "Additions count at 32 bits"
     remedy = "Count sums at 32 bits, or show the kernels that accumulate in fewer."
     quantities = ("operations", "score")
+    challenge_only = True
 
     def found(self, audited: Audited) -> tuple[list[str], list[str]]:
         """Also an entry that declares narrower sums."""
@@ -102,15 +104,16 @@ class WeightBits(MistakeCheck):
     def look(self, audited: Audited) -> Result:
         """Hold the declared widths against the measured ones."""
         reasons, layers = self.found(audited)
-        rows = audited.case.evidence.layers
-        bits = audited.case.entry.declared.weight_bits
-        if bits is not None:
-            wide = [row for row in rows if row["live"] and row["weight_bits"] > bits]
-            reasons += [too_wide(row["name"], bits, row) for row in wide]
-            layers += [row["name"] for row in wide]
+        entry, evidence = audited.case.entry, audited.case.evidence
+        declared = declared_weights(evidence, Said(entry.declared, entry.layers))
+        for row in evidence.layers:
+            bits = declared.get(row["name"], FULL)
+            if row["live"] and row["weight_bits"] > bits and row["name"] not in layers:
+                reasons.append(too_wide(row["name"], bits, row))
+                layers.append(row["name"])
         if reasons:
             return failed(reasons, layers)
-        if bits is None and all(row.weight_bits is None for row in audited.case.entry.layers):
+        if not declared:
             return skipped("no width of weights is declared")
         return Result("pass", "the values fit the declared widths")
 
@@ -125,27 +128,17 @@ class ActivationBits(MistakeCheck):
 
     def look(self, audited: Audited) -> Result:
         """Hold the declared widths against the values that were watched on real inputs."""
-        declared = dict(_declared(audited))
+        entry, evidence = audited.case.entry, audited.case.evidence
+        declared = declared_inputs(evidence, Said(entry.declared, entry.layers))
         if not declared:
             return skipped("no width of activations is declared")
-        rows = audited.case.evidence.activations
+        rows = evidence.activations
         if rows is None:
             return skipped("activations were not watched: give real inputs with --data DIR")
         wide = contradictions(of_rows(rows), declared)
         if wide:
             return failed((each.sentence for each in wide), (each.layer for each in wide))
         return Result("pass", f"{len(rows)} inputs of multiplications were watched, all fit")
-
-
-def _declared(audited: Audited) -> Iterator[tuple[str, int]]:
-    """(layer, bits) as the entry declares them."""
-    entry, evidence = audited.case.entry, audited.case.evidence
-    if entry.declared.activation_bits is not None:
-        for name in input_bits(evidence) or (row["name"] for row in evidence.layers):
-            yield name, entry.declared.activation_bits
-    for row in entry.layers:
-        if row.input_bits is not None:
-            yield row.name, row.input_bits
 
 
 def _quantised(row: Row) -> bool:
