@@ -1,5 +1,5 @@
 # make score   score a wiring          make test    the tests (make slow: the few slow ones)
-# make check   format, lint, types, tests          make reports   the score's receipt
+# make check   format, lint, types, tests          make reports   every receipt, and the tables from them
 
 PYTHON ?= python3
 VENV   := .venv
@@ -24,8 +24,12 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-reports: $(VENV)/.installed $(WIRING)
+reports: $(VENV)/.installed-dev $(WIRING)
 	$(BIN)/micronet score $(WIRING) --save
+	$(BIN)/micronet score resnet50_dnw_10 --save
+	$(BIN)/micronet score efficientnet_lite0 --save
+	$(BIN)/micronet audit --recount --save > /dev/null; test $$? -le 1
+	$(BIN)/micronet report --figures
 
 clean:
 	rm -rf $(VENV) build dist

@@ -17,7 +17,7 @@ from micronet.evaluation.bounded import read_bounded, read_json
 from micronet.reports import RECEIPTS, file_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 SUFFIX: Final = ".evidence.json"
@@ -119,7 +119,7 @@ def document(evidence: Evidence) -> dict[str, Any]:
         "track": evidence.track,
         "rules": dict(evidence.rules),
         "counts": [_count_row(each) for each in evidence.counts],
-        "deviations": [_deviation_row(each) for each in evidence.deviations],
+        "deviations": list(_deviation_rows(evidence.deviations)),
         "layers": [_short(row) for row in evidence.layers],
         "waterfall": _rows(evidence.waterfall),
         "activations": _rows(evidence.activations),
@@ -162,15 +162,19 @@ def _count_row(count: Count) -> dict[str, Any]:
     }
 
 
-def _deviation_row(deviation: Deviation) -> dict[str, Any]:
-    return {
-        "id": deviation.id,
-        "dialect": deviation.dialect,
-        "quantity": deviation.quantity,
-        "change": exact(deviation.change),
-        "what": deviation.what,
-        "layers": list(deviation.layers),
-    }
+def _deviation_rows(deviations: Iterable[Deviation]) -> Iterator[dict[str, Any]]:
+    """Layers that a row before has named are given as the number of that row."""
+    known: dict[tuple[str, ...], int] = {}
+    for at, each in enumerate(deviations):
+        before = known.setdefault(each.layers, at)
+        yield {
+            "id": each.id,
+            "dialect": each.dialect,
+            "quantity": each.quantity,
+            "change": exact(each.change),
+            "what": each.what,
+            "layers": before if before < at and each.layers else list(each.layers),
+        }
 
 
 def evidence_path(root: Path, name: str) -> Path:
@@ -206,7 +210,7 @@ def _evidence(raw: Mapping[str, Any]) -> Evidence:
         track=raw["track"],
         rules=raw["rules"],
         counts=tuple(_count(row) for row in raw["counts"]),
-        deviations=tuple(_deviation(row) for row in raw["deviations"]),
+        deviations=tuple(_deviation(row, raw["deviations"]) for row in raw["deviations"]),
         layers=tuple(_full(row) for row in raw["layers"]),
         waterfall=_maybe(raw["waterfall"]),
         activations=_maybe(raw["activations"]),
@@ -232,14 +236,15 @@ def _whole(number: Fraction) -> int | Fraction:
     return int(number) if number == int(number) else number
 
 
-def _deviation(row: Mapping[str, Any]) -> Deviation:
+def _deviation(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Deviation:
+    layers = row["layers"]
     return Deviation(
         row["id"],
         row["dialect"],
         row["quantity"],
         Fraction(row["change"]),
         row["what"],
-        tuple(row["layers"]),
+        tuple(rows[layers]["layers"] if isinstance(layers, int) else layers),
     )
 
 
@@ -251,6 +256,8 @@ def _contradiction(evidence: Evidence) -> str | None:
             said = f"{count.dialect}'s {count.quantity} are {count.number}"
             return f"{said}, but their formula gives {total}"
     for row in evidence.layers:
+        if not row["weight_shape"]:
+            return f"{row['name']} has a weight without dimensions"
         for names in (("live", "active", "stored"), ("macs", "macs_active", "macs_stored")):
             few, some, many = (row[name] for name in names)
             if not few <= some <= many:

@@ -27,7 +27,7 @@ def unsound(document: object) -> str | None:
     """The first thing in ``document`` that ``evidence.schema.json`` forbids; None if nothing is."""
     schema = schema_of("evidence")
     wrong = next(problems(document, schema), None) or next(_strange(document, schema), None)
-    return wrong or next(_not_digests(document), None)
+    return wrong or next(_not_digests(document), None) or next(_nowhere(document), None)
 
 
 def _strange(value: Any, schema: Mapping[str, Any], place: str = "") -> Iterator[str]:
@@ -48,3 +48,13 @@ def _not_digests(document: Any) -> Iterator[str]:
     for name, digest in document["rules"].items():
         if not isinstance(digest, str):
             yield f"rules.{name[:60]} is no text"
+
+
+def _nowhere(document: Any) -> Iterator[str]:
+    """Deviations that refer to the layers of a row that names none."""
+    rows = document["deviations"]
+    for at, row in enumerate(rows):
+        if isinstance(row["layers"], int) and (
+            row["layers"] >= at or isinstance(rows[row["layers"]]["layers"], int)
+        ):
+            yield f"deviations[{at}].layers is no number of a row before that names layers"

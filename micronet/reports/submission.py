@@ -191,7 +191,7 @@ def _claimed(
     if verdict is None:
         return Cell(number, claim.stated, marks=marks)
     why = verdict["explanation"] or ""
-    if verdict["verdict"] == "holds":
+    if verdict["verdict"] in ("holds", "holds in another dialect"):
         return Cell(number, claim.stated, why.removeprefix(_COUNTED), marks)
     text = f"{claim.stated} {claim.unit}, {verdict['verdict']}: {_sentence(why)}"
     marks = (notes.mark(text, claim.where), *marks)

@@ -7,6 +7,7 @@ import json
 from dataclasses import fields, replace
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -14,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from micronet.audit.entry import Declared
+from micronet.audit.audit import audit_document
+from micronet.audit.entry import ClaimsFile, Declared, Entry, LayerRow, stated_claim
 from micronet.audit.evidence import Evidence, document, evidence_path, read
 from micronet.audit.gather import gather
 from micronet.audit.reconciled import reconcile
 from micronet.audit.sound import schema_of
-from micronet.audit.suspected import suspected
 from micronet.checkpoints.target import load_target
 from micronet.errors import MicronetError
 from micronet.reports import write_receipt
@@ -27,7 +28,6 @@ from micronet.scoring.printed import printed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 Document = dict[str, Any]
 ACTIVATION: Document = {
@@ -136,6 +136,14 @@ def test_what_goes_without_saying_is_not_written() -> None:
     assert counted().layers[0]["stored"] == 64 * 3 * 3 * 3
 
 
+def test_layers_are_named_once() -> None:
+    """A row about the same layers as one before refers to it."""
+    named = [row["layers"] for row in written()["deviations"]]
+    lists = [tuple(each) for each in named if isinstance(each, list) and each]
+    assert len(lists) == len(set(lists))
+    assert any(isinstance(each, int) for each in named)
+
+
 # --- hostile documents ----------------------------------------------------------------------------
 
 
@@ -170,8 +178,12 @@ HOSTILE: dict[str, tuple[tuple[str | int, ...], object]] = {
     "a formula of nothing": (("counts", 0, "formula", 0), {}),
     "a change as a list": (("deviations", 0, "change"), [1]),
     "a layer that is no text": (("deviations", 0, "layers"), [1]),
+    "layers of a row that is not there": (("deviations", 0, "layers"), 10**6),
+    "layers of the row itself": (("deviations", 0, "layers"), 0),
+    "layers of a row below 0": (("deviations", 0, "layers"), -1),
     "a layer with no groups": (("layers", 0, "groups"), 0),
     "a layer of no size": (("layers", 0, "weight_shape"), [64, 0]),
+    "a weight without dimensions": (("layers", 0, "weight_shape"), []),
     "more live than stored": (("layers", 0, "stored"), 1),
     "a width of a thousand bits": (("layers", 0, "weight_bits"), 1000),
     "a waterfall of texts": (("waterfall",), ["x"]),
@@ -239,6 +251,21 @@ def test_a_folder_or_nothing_is_refused(tmp_path: Path) -> None:
     assert "cannot be read" in refused(tmp_path / "nothing")
 
 
+STATED = {"parameters": "1.2M", "macs": "349M", "operations": "700M", "bits": "40M", "score": "0.5"}
+ENTRY = Entry(
+    name="x",
+    title="x",
+    by="x",
+    where="x",
+    claims=tuple(stated_claim(what, number, where="x") for what, number in STATED.items()),
+    declared=Declared(
+        freebie=True, sparsity=Fraction(9, 10), weight_bits=4, activation_bits=8, addition_bits=16
+    ),
+    layers=(LayerRow("features.0", macs=3, sparsity=Fraction(1, 2), weight_bits=2, input_bits=4),),
+)
+CLAIMS = ClaimsFile("x", Path("x.toml"), (ENTRY,))
+
+
 def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     """Every place of a document, the whole first; of long arrays the first two entries."""
     yield path
@@ -279,5 +306,5 @@ def test_whatever_stands_anywhere_it_is_refused_or_can_be_worked_with(
     except MicronetError:
         refused(path)
         return
-    suspected(found, Declared(sparsity=Fraction(9, 10), activation_bits=8, addition_bits=16))
     reconcile("4.2M", printed("4.2M"), found, None).document()
+    audit_document([CLAIMS], lambda _: (found, ""), lambda _, __: None)
