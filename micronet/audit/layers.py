@@ -19,15 +19,7 @@ if TYPE_CHECKING:
     from micronet.scoring.storage import Stored
 
 
-_SUMS = (
-    "macs_stored",
-    "macs_active",
-    "macs",
-    "multiplications",
-    "additions",
-    "biases",
-    "positions",
-)
+_SUMS = ("macs_stored", "macs_active", "macs", "multiplications", "additions", "biases")
 
 
 def layer_rows(network: Network) -> list[dict[str, Any]]:
@@ -55,7 +47,6 @@ def layer_rows(network: Network) -> list[dict[str, Any]]:
             "multiplications": cost.multiplications,
             "additions": cost.additions,
             "biases": entry.biases,
-            "positions": entry.positions,
         }
         key = (op.module, op.name, tensor.root)
         if key in found:
@@ -63,9 +54,16 @@ def layer_rows(network: Network) -> list[dict[str, Any]]:
             continue
         bits = stored_bits(tensor, book, freebie=bill.freebie)
         shared = {"bits": 0 if tensor.root in paid else bits, "shared": tensor.root in paid}
-        found[key] = {**_shape(entry, tensor), **_tensor(tensor), **figures, **shared}
+        shape = {**_shape(entry, tensor), "batch": _batch(network)}
+        found[key] = {**shape, **_tensor(tensor), **figures, **shared}
         paid.add(tensor.root)
     return list(found.values())
+
+
+def _batch(network: Network) -> int:
+    """Examples that the network was traced with: what a hook reads as dimension 0."""
+    shape = network.trace.inputs[0].shape
+    return shape[0] if shape else 1
 
 
 def _products(network: Network, edges: Edges) -> Mapping[int, int]:
@@ -81,7 +79,6 @@ def _shape(entry: Work, tensor: Stored) -> dict[str, Any]:
         "operator": op.name,
         "groups": int(op.args[8]) if convolution else 1,
         "weight_shape": list(tensor.shape),
-        "batch": op.outputs[0].shape[0] if op.outputs[0].shape else 1,
     }
 
 

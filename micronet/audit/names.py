@@ -8,8 +8,8 @@ _ALLOWANCE: Final = " without the 16-bit allowance"
 _NAMES: Final = {
     "macs": ("the papers", "the papers'"),
     "micronet2019": ("the challenge", "the MicroNet Challenge's"),
-    "micronet2019-counter": ("the challenge's counter", "the MicroNet Challenge's counter's"),
-    "dnw-release": ("DNW's code", "the DNW authors' code's"),
+    "micronet2019-counter": ("the challenge's counter", "the MicroNet Challenge counter's"),
+    "dnw-release": ("DNW's code", "the DNW authors'"),
 }
 """Dialect: what a table calls it, and whose dialect it is; the others are called as they are."""
 

@@ -35,7 +35,7 @@ def paper_deviations(
     """``modules`` of the network by name; ``learned`` numbers and ``idle`` ones as the counts take them."""
     book = rule_book(PAPERS)
     ledger = Ledger(PAPERS, network, book, tally(network, book))
-    yield from _parameters(ledger, {name for name, _ in learned})
+    yield from _parameters(ledger, modules, {name for name, _ in learned})
     yield _change("unused-modules", "parameters", sum(idle.values()), _IDLE, idle)
     for each in _macs(ledger, modules, idle):
         yield each
@@ -60,13 +60,16 @@ def _change(
     return Deviation(id_, PAPERS, quantity, Fraction(by), what, tuple(dict.fromkeys(layers)))
 
 
-def _parameters(ledger: Ledger, learned: set[str]) -> Iterator[Deviation]:
+def _parameters(
+    ledger: Ledger, modules: Mapping[str, nn.Module], learned: set[str]
+) -> Iterator[Deviation]:
     tensors = [t for t in ledger.bill.tensors if t.sources & learned]
     norms = [tensor for tensor in tensors if tensor.role == "normalisation"]
+    running = [t for t in norms if getattr(modules.get(t.name), "running_var", None) is not None]
     biases = [tensor for tensor in tensors if tensor.role == "bias"]
     for same, sign, what in (
         (norms, -1, "scales and shifts of norms left out"),
-        (norms, 1, "running statistics counted too"),
+        (running, 1, "running statistics counted too"),  # two a channel, as scale and shift
         (biases, -1, "biases left out"),
     ):
         count = sum(tensor.live for tensor in same)

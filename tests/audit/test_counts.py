@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 NETWORKS = (
-    "alexnet convnext_tiny efficientnet_b0 googlenet mobilenet_v2 mobilenet_v3_small resnet50 "
+    "alexnet efficientnet_b0 googlenet mobilenet_v2 mobilenet_v3_small resnet50 "
     "shufflenet_v2_x1_0 swin_v2_t vit_b_16"
 ).split()
 CARDS = ("lstm_wikitext103", "mobilenet_v2_1.4", "wideresnet_28_10")

@@ -341,3 +341,15 @@ def test_no_deviation_is_there_twice(name: str) -> None:
     found = gather(load_target(None, model=f"torchvision:{name}")).deviations
     keys = [(each.dialect, each.quantity, each.what) for each in found]
     assert len(keys) == len(set(keys))
+
+
+def test_only_norms_with_running_statistics_have_some_to_count() -> None:
+    """LayerNorm has none; BatchNorm2d(4) has a mean and a variance for each of 4 channels."""
+    norms = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.LayerNorm([4, 8, 8]))
+    found = {
+        each.what: each.change
+        for each in evidence(norms).deviations
+        if (each.dialect, each.quantity) == ("macs", "parameters")
+    }
+    assert found["running statistics counted too"] == 2 * 4
+    assert found["scales and shifts of norms left out"] == -(2 * 4 + 2 * 4 * 8 * 8)

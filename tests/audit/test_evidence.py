@@ -293,7 +293,7 @@ ANYTHING = st.recursive(
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(where=st.deferred(somewhere), value=ANYTHING)
 def test_whatever_stands_anywhere_it_is_refused_or_can_be_worked_with(
