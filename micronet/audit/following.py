@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -13,13 +13,12 @@ from torch.utils._pytree import tree_leaves
 
 from micronet.errors import MicronetError
 from micronet.evaluation.network import answering
-from micronet.scoring import trace as tracing
 from micronet.scoring.memory import storage_key
+from micronet.scoring.trace import quiet, scopes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from micronet.scoring.recorder import Recorder
 
 _FRESH: Final = re.compile(r"aten::(new_\w+|\w+_like)")  # these read a shape and no values
 
@@ -144,11 +143,11 @@ def follow(model: nn.Module, example: Tensor, mode: Following) -> None:
 def _run(model: nn.Module, example: Tensor, mode: Following) -> None:
     with ExitStack() as stack:
         stack.enter_context(answering(example))
-        stack.enter_context(tracing._quiet(model))
+        stack.enter_context(quiet(model))
         stack.callback(mode.restore)
         stack.enter_context(torch.random.fork_rng(devices=[]))
         stack.enter_context(torch.no_grad())
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-        stack.enter_context(tracing._scopes(model, cast("Recorder", mode)))  # its scopes alone
+        stack.enter_context(scopes(model, mode.scopes))
         stack.enter_context(mode)
         model(example)

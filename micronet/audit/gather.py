@@ -12,7 +12,7 @@ from micronet.audit.evidence import MEAN, Count, Evidence, Term
 from micronet.audit.layers import layer_rows
 from micronet.audit.watched import as_rows
 from micronet.checkpoints.target import SPARSE
-from micronet.evaluation.state_digest import state_sha256
+from micronet.evaluation.state_digest import target_facts
 from micronet.scoring import dnw_release
 from micronet.scoring.api import (
     DEFAULT_RULES,
@@ -76,11 +76,7 @@ def gather(
 
 def _target(loaded: LoadedTarget) -> dict[str, Any]:
     return {
-        "name": loaded.name,
-        "sha256": loaded.sha256,
-        "state_sha256": state_sha256(loaded.model),
-        "architecture": loaded.architecture,
-        "weights": loaded.weights,
+        **target_facts(loaded),
         "sparse": loaded.architecture in SPARSE,
         "input": list(loaded.inputs.shape),
         "card": loaded.card.name if loaded.card else None,

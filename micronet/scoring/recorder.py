@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from micronet.errors import MicronetError
 from micronet.scoring.attention import mark_attention
 from micronet.scoring.ir import Operation, Root, Trace, Value
 from micronet.scoring.liveness.moves import MOVES
 from micronet.scoring.memory import Memory, geometry, meta_twin, storage_key
+from micronet.scoring.nested import swap, swap_values, tensors_in
 from micronet.scoring.shapes import on_meta
+from micronet.scoring.signature import Signature, signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,43 +24,10 @@ if TYPE_CHECKING:
 
 _META = torch.device("meta")
 _CPU = torch.device("cpu")
-# Operators that read the shape of their tensor and not its content.
-_SHAPE_READERS = frozenset(
-    "zeros_like ones_like full_like empty_like rand_like randn_like new_zeros new_ones new_full "
-    "new_empty new_empty_strided".split()
-)
 
 
 class DataDependentError(RuntimeError):
     """Python code asked for the value of an activation while only shapes were traced."""
-
-
-class _Signature(NamedTuple):
-    name: str
-    mutated: tuple[int, ...]
-    mutated_names: tuple[str, ...]
-    reads_shape_only: bool
-
-
-@cache
-def _signature(function: torch._ops.OpOverload) -> _Signature:
-    mutated, names = [], []
-    for position, argument in enumerate(function._schema.arguments):
-        if argument.alias_info is not None and argument.alias_info.is_write:
-            (names.append(argument.name) if argument.kwarg_only else mutated.append(position))
-    namespace, _, name = function._schema.name.partition("::")
-    if namespace != "aten":  # somebody's own operator never passes for one of PyTorch's
-        name = f"{namespace}::{name}"
-    elif mutated and name.endswith("_") and not name.endswith("__"):
-        name = name[:-1]
-    if (mutated or names) and any(each.alias_info is None for each in function._schema.returns):
-        raise MicronetError(  # what it returns is not what it overwrites
-            f"{function} cannot be followed: it computes one thing and overwrites another.",
-            "Observers of ranges are for training: convert them to plain fake quantisation.",
-        )
-    if name == "as_strided" and mutated:  # restrides its tensor, changes no element
-        name, mutated = "alias", []
-    return _Signature(name, tuple(mutated), tuple(names), name in _SHAPE_READERS)
 
 
 class Recorder(TorchDispatchMode):
@@ -105,8 +72,6 @@ class Recorder(TorchDispatchMode):
             mark_attention(self._operations), tuple(self._inputs), values, dict(self._roots)
         )
 
-    # --- the mode itself -------------------------------------------------------------------------
-
     def __torch_dispatch__(
         self,
         func: Any,  # the protocol's own type
@@ -122,9 +87,9 @@ class Recorder(TorchDispatchMode):
             found.append((item, value))
             return value
 
-        value_args = tuple(_swap(arg, see) for arg in args)
-        value_kwargs = {key: _swap(arg, see) for key, arg in kwargs.items()} if kwargs else {}
-        signature = _signature(func)
+        value_args = tuple(swap(arg, see) for arg in args)
+        value_kwargs = {key: swap(arg, see) for key, arg in kwargs.items()} if kwargs else {}
+        signature = signature_of(func)
         if signature.reads_shape_only or not any(value.dynamic for _, value in found):
             return self._constant(
                 func, signature, (args, kwargs), (value_args, value_kwargs), found
@@ -134,7 +99,7 @@ class Recorder(TorchDispatchMode):
     def _constant(
         self,
         func: Callable[..., Any],
-        signature: _Signature,
+        signature: Signature,
         given: tuple[tuple[Any, ...], dict[str, Any]],
         values: tuple[tuple[Any, ...], dict[str, Any]],
         found: list[tuple[Tensor, Value]],
@@ -152,8 +117,8 @@ class Recorder(TorchDispatchMode):
         parameters = self._sources(v for _, v in found)
         moved = self._moved(signature, found)
         looked_up = any(self._stored_index(v) for _, v in found)
-        truths = _tensors(real) if known else _tensors(shown)
-        for tensor, true in zip(_tensors(shown), truths, strict=True):
+        truths = tensors_in(real) if known else tensors_in(shown)
+        for tensor, true in zip(tensors_in(shown), truths, strict=True):
             value = self._new_constant(
                 true, known=known, parameters=parameters, moved=moved, looked_up=looked_up
             )
@@ -167,7 +132,7 @@ class Recorder(TorchDispatchMode):
         root = self._roots[value.root]
         return root.looked_up or (not value.dtype.is_floating_point and bool(root.parameters))
 
-    def _moved(self, signature: _Signature, found: list[tuple[Tensor, Value]]) -> frozenset[int]:
+    def _moved(self, signature: Signature, found: list[tuple[Tensor, Value]]) -> frozenset[int]:
         """The roots that a data-moving operator takes its elements from."""
         if signature.name not in MOVES or signature.mutated:
             return frozenset()
@@ -177,7 +142,7 @@ class Recorder(TorchDispatchMode):
     def _really(
         self,
         func: Callable[..., Any],
-        signature: _Signature,
+        signature: Signature,
         values: tuple[tuple[Any, ...], dict[str, Any]],
     ) -> Any:
         """The operator on the constants' real content; what it would overwrite is copied first."""
@@ -187,8 +152,8 @@ class Recorder(TorchDispatchMode):
                 return torch.empty(value.shape, dtype=value.dtype)
             return value.tensor
 
-        args = [_swap_values(arg, content) for arg in values[0]]
-        kwargs = {key: _swap_values(arg, content) for key, arg in values[1].items()}
+        args = [swap_values(arg, content) for arg in values[0]]
+        kwargs = {key: swap_values(arg, content) for key, arg in values[1].items()}
         if kwargs.get("device") == _META:
             kwargs["device"] = _CPU
         for position in signature.mutated:
@@ -200,7 +165,7 @@ class Recorder(TorchDispatchMode):
     def _dynamic(
         self,
         func: torch._ops.OpOverload,
-        signature: _Signature,
+        signature: Signature,
         given: tuple[tuple[Any, ...], dict[str, Any]],
         values: tuple[tuple[Any, ...], dict[str, Any]],
         found: list[tuple[Tensor, Value]],
@@ -212,23 +177,23 @@ class Recorder(TorchDispatchMode):
                 raise DataDependentError(message)
             stand_ins = {id(t): self._twin(t, v) for t, v in found if not t.is_meta}
             if stand_ins:
-                args = tuple(_swap(a, lambda t: stand_ins.get(id(t), t)) for a in args)
-                kwargs = {k: _swap(a, lambda t: stand_ins.get(id(t), t)) for k, a in kwargs.items()}
+                args = tuple(swap(a, lambda t: stand_ins.get(id(t), t)) for a in args)
+                kwargs = {k: swap(a, lambda t: stand_ins.get(id(t), t)) for k, a in kwargs.items()}
         elif signature.mutated and not found[0][1].dynamic:
             args = (args[0].clone(), *args[1:])  # never write into a tensor of the user's
         result = on_meta(func, args, kwargs) if self._shape_only else func(*args, **kwargs)
         if signature.mutated or signature.mutated_names:
             return self._overwrite(signature, given, result, found, (func, values))
-        outputs = tuple(self._new_dynamic(tensor) for tensor in _tensors(result))
+        outputs = tuple(self._new_dynamic(tensor) for tensor in tensors_in(result))
         self._append(func, signature.name, values, found, outputs)
         alone = signature.name.startswith("unsafe_")
-        for tensor, value in zip(_tensors(result), outputs, strict=True):
+        for tensor, value in zip(tensors_in(result), outputs, strict=True):
             self._memory.record(tensor, value, alone=alone)
         return result
 
     def _overwrite(
         self,
-        signature: _Signature,
+        signature: Signature,
         given: tuple[tuple[Any, ...], dict[str, Any]],
         result: Any,
         found: list[tuple[Tensor, Value]],
@@ -242,7 +207,7 @@ class Recorder(TorchDispatchMode):
             new = tuple(self._new_dynamic(target) for target in targets)
             self._append(operation[0], signature.name, operation[1], found, new, inplace=True)
         else:
-            truths = _tensors(result)
+            truths = tensors_in(result)
             if not truths:  # without content, the root itself becomes what was computed into it
                 for key in {storage_key(target) for target in targets} & set(self._roots):
                     root = self._roots[key]
@@ -383,28 +348,3 @@ class Recorder(TorchDispatchMode):
         found = [(shape, value) for value in values]
         self._append(function, function.__name__, (arguments, {}), found, (output,))
         return output
-
-
-def _swap(argument: Any, change: Callable[[Tensor], Any]) -> Any:
-    """``argument`` with ``change`` applied to every tensor in it."""
-    if isinstance(argument, torch.Tensor):
-        return change(argument)
-    if isinstance(argument, (list, tuple)):
-        return type(argument)([_swap(item, change) for item in argument])
-    return argument
-
-
-def _swap_values(argument: Any, change: Callable[[Value], Any]) -> Any:
-    if isinstance(argument, Value):
-        return change(argument)
-    if isinstance(argument, (list, tuple)):
-        return type(argument)(_swap_values(item, change) for item in argument)
-    return argument
-
-
-def _tensors(result: Any) -> list[Tensor]:
-    if isinstance(result, torch.Tensor):
-        return [result]
-    if isinstance(result, (list, tuple)):
-        return [tensor for item in result for tensor in _tensors(item)]
-    return []

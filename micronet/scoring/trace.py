@@ -40,7 +40,7 @@ def trace(model: nn.Module, inputs: Sequence[Tensor]) -> Trace:
     """
     model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
     _only_strided(model)
-    with _quiet(model):
+    with quiet(model):
         try:
             return _run(model, inputs, shape_only=True)
         except MicronetError:
@@ -72,7 +72,7 @@ def _run(model: nn.Module, inputs: Sequence[Tensor], *, shape_only: bool) -> Tra
         stack.enter_context(_unchanged(model))  # the first pass leaves nothing for the second
         stack.enter_context(torch.random.fork_rng(devices=[]))
         stack.enter_context(torch.no_grad())
-        stack.enter_context(_scopes(model, recorder))
+        stack.enter_context(scopes(model, recorder.scopes))
         stack.enter_context(Composites(recorder))
         stack.enter_context(recorder)
         result = model(*given)
@@ -106,7 +106,7 @@ def _tensors_in(result: object) -> Iterator[Tensor]:
 
 
 @contextmanager
-def _quiet(model: nn.Module) -> Iterator[None]:
+def quiet(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, fast paths that hide operators off, random state kept; all undone after."""
     fast_path = torch.backends.mha.get_fastpath_enabled()
     fused = torch._C._get_mkldnn_enabled()  # torch.backends.mkldnn.flags warns about TF32
@@ -148,17 +148,17 @@ def _unchanged(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _scopes(model: nn.Module, recorder: Recorder) -> Iterator[None]:
-    """Tell the recorder which module is running, by process-wide hooks that leave no mark on any module."""
+def scopes(model: nn.Module, running: list[tuple[str, str]]) -> Iterator[None]:
+    """Keep in ``running`` the (name, class) of the modules that run, the innermost last, by process-wide hooks that leave no mark on any module."""
     names = {id(module): name for name, module in model.named_modules()}
 
     def enter(module: nn.Module, _: object) -> None:
         if (name := names.get(id(module))) is not None:
-            recorder.scopes.append((name, type(module).__name__))
+            running.append((name, type(module).__name__))
 
     def leave(module: nn.Module, *_: object) -> None:
         if id(module) in names:
-            recorder.scopes.pop()
+            running.pop()
 
     hooks = (
         module_hooks.register_module_forward_pre_hook(enter),
