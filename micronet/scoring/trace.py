@@ -149,7 +149,10 @@ def _unchanged(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def scopes(model: nn.Module, running: list[tuple[str, str]]) -> Iterator[None]:
-    """Keep in ``running`` the (name, class) of the modules that run, the innermost last, by process-wide hooks that leave no mark on any module."""
+    """Keep in ``running`` the (name, class) of the modules that run, the innermost last.
+
+    By process-wide hooks, which leave no mark on any module.
+    """
     names = {id(module): name for name, module in model.named_modules()}
 
     def enter(module: nn.Module, _: object) -> None:
