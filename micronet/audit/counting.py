@@ -14,7 +14,10 @@ from micronet.checkpoints.target import load_target, untrained
 from micronet.models import InputSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from torch import Tensor
 
     from micronet.audit.calibrate import Calibrated
     from micronet.audit.entry import Entry
@@ -28,7 +31,7 @@ EVERY_IMAGE: Final = sys.maxsize
 class Wanted:
     """What the command line says about the network; what it leaves out, the entry names.
 
-    ``data``: watch activations on its first ``images``; ``calibrate``: mean operations over it.
+    ``data``: watch activations on ``images`` of it; ``calibrate``: mean operations over it.
     """
 
     target: str | None = None
@@ -40,20 +43,30 @@ class Wanted:
     calibrate: Path | None = None
 
 
-def count_entry(entry: Entry, wanted: Wanted) -> Evidence:
-    """The evidence about the network of ``entry``.
+def count_entry(
+    entry: Entry, wanted: Wanted, on_image: Callable[[], None] = lambda: None
+) -> Evidence:
+    """The evidence about the network of ``entry``; ``on_image`` is told of every image.
 
     Runs the code that ``wanted.model`` or ``entry.model`` names, if it names a factory.
     """
     loaded = _loaded(entry, wanted)
     watched = None
     if wanted.data is not None:
-        watched = measure_activations(loaded, images(loaded, wanted.data, wanted.images))
+        watched = measure_activations(
+            loaded, _told(on_image, images(loaded, wanted.data, wanted.images))
+        )
     means: list[Calibrated] = []
     if wanted.calibrate is not None:
-        walked = walk(loaded, images(loaded, wanted.calibrate, EVERY_IMAGE))
+        walked = walk(loaded, _told(on_image, images(loaded, wanted.calibrate, EVERY_IMAGE)))
         means = [mean_over(walked, rules) for rules in ("micronet2019", "macs")]
     return gather(loaded, track=entry.track, watched=watched, means=means)
+
+
+def _told(on_image: Callable[[], None], given: Iterator[Tensor]) -> Iterator[Tensor]:
+    for image in given:
+        yield image
+        on_image()
 
 
 def _loaded(entry: Entry, wanted: Wanted) -> LoadedTarget:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,12 +9,13 @@ from micronet.commands import console, machine
 from micronet.errors import MicronetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from micronet.audit.audit import Known
     from micronet.audit.entry import ClaimsFile, Entry
     from micronet.audit.evidence import Evidence
+    from micronet.commands.audit_progress import Steps
 
 Format = Literal["terminal", "markdown", "json"]
 
@@ -51,10 +51,14 @@ def evidence_of(request: Request, files: Sequence[ClaimsFile], root: Path) -> di
     pairs = [(file, entry) for file in files for entry in file.entries]
     found = {id(entry): _kept(request, entry, root) for _, entry in pairs}
     missing = [(file, entry) for file, entry in pairs if found[id(entry)][0] is None]
-    with _progress(len(missing)) as step:
+    if not missing:
+        return found
+    from micronet.commands.audit_progress import shown
+
+    with shown(len(missing)) as steps:
         for file, entry in missing:
-            step(entry.name)
-            found[id(entry)] = _tried(request, entry, file, root)
+            steps.entry(entry.name)
+            found[id(entry)] = _tried(request, entry, file, root, steps)
     return found
 
 
@@ -66,30 +70,6 @@ def _kept(request: Request, entry: Entry, root: Path) -> Known:
         return None, ""
     known = from_receipt(entry, root)
     return (None, "") if known[0] is not None and _changed(entry, known[0]) else known
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """A bar on a terminal where there is much to count."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("counting {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    screen = console.progress_console()
-    with Progress(
-        *columns, console=screen, transient=True, disable=not screen.is_terminal
-    ) as progress:
-        task = progress.add_task("", total=total)
-
-        def step(name: str) -> None:
-            progress.update(task, description=name)
-            progress.advance(task)
-
-        yield step
 
 
 def _changed(entry: Entry, evidence: Evidence) -> bool:
@@ -104,15 +84,15 @@ def _changed(entry: Entry, evidence: Evidence) -> bool:
     return here is not None and sha256_of(here.path) != evidence.target["sha256"]
 
 
-def _tried(request: Request, entry: Entry, file: ClaimsFile, root: Path) -> Known:
+def _tried(request: Request, entry: Entry, file: ClaimsFile, root: Path, steps: Steps) -> Known:
     """Count; what cannot be counted is no reason not to judge the others."""
     try:
-        return _counted(request, entry, file, root)
+        return _counted(request, entry, file, root, steps)
     except MicronetError as error:
         return None, str(error).replace("\n", " ")
 
 
-def _counted(request: Request, entry: Entry, file: ClaimsFile, root: Path) -> Known:
+def _counted(request: Request, entry: Entry, file: ClaimsFile, root: Path, steps: Steps) -> Known:
     from micronet.audit.receipts import recountable
 
     if not (request.names_a_target or recountable(entry)):
@@ -133,6 +113,7 @@ def _counted(request: Request, entry: Entry, file: ClaimsFile, root: Path) -> Kn
             images=request.images,
             calibrate=request.calibrate,
         ),
+        on_image=steps.image,
     )
     if request.save:
         from micronet.audit.evidence import document, evidence_path

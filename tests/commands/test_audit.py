@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from PIL import Image
 
 from micronet.audit.audit import audit_document
 from micronet.audit.counting import Wanted, count_entry
@@ -203,3 +204,37 @@ def test_markdown_is_the_same_audit() -> None:
     assert code == 1
     assert out.startswith("# Audit\n")
     assert "**0.977647**" in out
+
+
+EXIT = """import torch
+
+class Exit(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = torch.nn.Linear(3, 4, bias=False)
+        self.second = torch.nn.Linear(4, 5, bias=False)
+
+    def forward(self, x):
+        y = self.first(x.mean((2, 3)))
+        return y if x.mean() > 0 else self.second(y)
+
+def make():
+    return Exit()
+"""
+
+
+def test_an_early_exit_is_counted_as_the_mean_over_real_images(tmp_path: Path) -> None:
+    """Three white images leave after 3·4 = 12 products, a black one after 12 + 4·5: (3·12 + 32) / 4 = 17."""
+    (tmp_path / "net.py").write_text(EXIT, encoding="utf-8")
+    claims = CLAIMS.format(macs=17).replace("input = [1, 4]\n", "input = [1, 3, 224, 224]\n")
+    (tmp_path / "claims.toml").write_text(claims, encoding="utf-8")
+    for name, level in (("a", 255), ("b", 255), ("c", 255), ("d", 0)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8), (level,) * 3).save(tmp_path / "images" / name / "x.png")
+    code, out, err = audit(
+        "claims.toml", "--trust", "--calibrate", "images", "--json", cwd=tmp_path
+    )
+    assert (code, err) == (0, "")
+    found = claim(json.loads(out), "linear", "macs", "17")
+    assert (found["verdict"], found["dialect"]) == ("holds", "macs, mean over the examples")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from micronet.audit.verdict import ELSEWHERE, HOLDS
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from micronet.audit.verdict import Judged
 
 RULES = "micronet2019"
+MOST_REASONS: Final = 4
 Outcome = Literal["pass", "fail", "skipped"]
 
 
@@ -50,8 +51,11 @@ class Check(ABC):
 
 
 def failed(because: Iterable[str], layers: Iterable[str] = ()) -> Result:
-    """A failure with its reasons, each once."""
-    return Result("fail", "; ".join(dict.fromkeys(because)), tuple(dict.fromkeys(layers)))
+    """A failure with its reasons, each once, the first few in words; all layers are named."""
+    reasons = list(dict.fromkeys(because))
+    if len(reasons) > MOST_REASONS:
+        reasons[MOST_REASONS:] = [f"and {len(reasons) - MOST_REASONS} more"]
+    return Result("fail", "; ".join(reasons), tuple(dict.fromkeys(layers)))
 
 
 def skipped(because: str) -> Result:
