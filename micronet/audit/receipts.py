@@ -33,18 +33,24 @@ def recountable(entry: Entry) -> bool:
     return any(each is not None for each in (entry.card, entry.architecture, entry.model))
 
 
-def _of_ours(entry: Entry) -> bool:
-    """Whether what an entry names stands still: cards, our architectures, torchvision's."""
-    ours = entry.model is None or entry.model.startswith("torchvision:")
-    return ours and entry.weights is None
+def _stands_still(entry: Entry) -> bool:
+    """Whether what an entry names cannot have changed: a card's network, or one of a shipped claim.
+
+    Anybody may call another network as a shipped claim calls its own.
+    """
+    if entry.weights is not None:
+        return False
+    return entry.card is not None or any(
+        entry == each for file in shipped_claims() for each in file.entries
+    )
 
 
 def from_receipt(entry: Entry, root: Path) -> Known:
     """The evidence about ``entry`` in ``root``, if it was made by the rules of today."""
     if not recountable(entry):
         return None, entry.why or "there is nothing to recount"
-    if not _of_ours(entry):
-        return None, "somebody else's files: no receipt can tell whether they changed"
+    if not _stands_still(entry):
+        return None, "somebody else's network: no receipt can tell whether it changed"
     path = evidence_path(root, entry.card or entry.name)
     if not path.is_file():
         return None, "not recounted yet: micronet audit --save"
@@ -54,6 +60,10 @@ def from_receipt(entry: Entry, root: Path) -> Known:
     ]
     if changed:
         return None, f"counted by older rules ({', '.join(changed)}): micronet audit --save"
+    if entry.input not in (None, tuple(evidence.target["input"])):
+        return None, "counted with an input of another shape: micronet audit --recount"
+    if entry.track not in (None, evidence.track):
+        return None, "counted for another track: micronet audit --recount"
     return evidence, ""
 
 

@@ -238,3 +238,14 @@ def test_an_early_exit_is_counted_as_the_mean_over_real_images(tmp_path: Path) -
     assert (code, err) == (0, "")
     found = claim(json.loads(out), "linear", "macs", "17")
     assert (found["verdict"], found["dialect"]) == ("holds", "macs, mean over the examples")
+
+
+def test_a_network_of_another_name_or_size_is_no_shipped_one() -> None:
+    """A claims file may call its own network "mobilenet_v1_0.25", or want a card at another size."""
+    shipped = ENTRIES["mobilenet_v1_0.25"]
+    assert from_receipt(shipped, ROOT)[0] is not None
+    other = replace(shipped, config={"width": 0.5})
+    assert from_receipt(other, ROOT)[0] is None
+    card = ENTRIES["mobilenet_v1"]
+    assert from_receipt(replace(card, input=(1, 3, 128, 128)), ROOT)[0] is None
+    assert from_receipt(replace(card, track="cifar100"), ROOT)[0] is None
