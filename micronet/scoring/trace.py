@@ -52,7 +52,8 @@ def trace(model: nn.Module, inputs: Sequence[Tensor]) -> Trace:
                 raise _failed(model, inputs, why) from why
             reason = _first_line(why)
         try:
-            found = _run(model, _real(inputs), shape_only=False)
+            with _buffers_kept(model):
+                found = _run(model, _real(inputs), shape_only=False)
         except MicronetError:
             raise
         except Exception as why:  # the user's own forward may raise anything
@@ -145,6 +146,17 @@ def _unchanged(model: nn.Module) -> Iterator[None]:
         for value, items in held:
             value.clear()
             value.extend(items) if isinstance(value, list) else value.update(items)
+
+
+@contextmanager
+def _buffers_kept(model: nn.Module) -> Iterator[None]:
+    """What a real run writes into buffers from its input is taken back."""
+    saved = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    try:
+        yield
+    finally:
+        for buffer, content in saved:
+            buffer.detach().copy_(content)
 
 
 @contextmanager

@@ -282,3 +282,26 @@ def test_packed_sequences_are_priced_or_refused() -> None:
     else:
         products = sum(row.cost.multiplications for row in found.layers if "mm" in row.operator)
         assert products == 5 * 4 * (3 + 4) * 4
+
+
+class Remembers(nn.Module):
+    """Writes what it saw into a buffer, and looks at a value, so that only a real run can follow it."""
+
+    seen: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.tensor(7.0))
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch.add(x.mean(), 1, out=self.seen)
+        y: torch.Tensor = self.layer(x if x.sum() > 0 else -x)
+        return y
+
+
+def test_a_real_run_leaves_no_value_of_its_input_in_a_buffer() -> None:
+    model = Remembers().eval()
+    found = trace(model, [torch.ones(1, 3)])
+    assert not found.shape_only
+    assert model.seen == 7
