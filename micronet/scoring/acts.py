@@ -274,7 +274,14 @@ def _cumulative(op: Operation, results: int) -> dict[str, int]:
     return {"add": results - results // n}
 
 
+def _put(op: Operation, results: int) -> dict[str, int]:
+    """Elements put into place, or added to what is there."""
+    del results
+    return {"add": op.args[2].numel} if op.argument(3, "accumulate", default=False) else {}
+
+
 _HANDLERS: Mapping[str, Callable[[Operation, int], dict[str, int]]] = {
+    "index_put": _put,
     "mean": _mean,
     "sum": _sum,
     "nansum": _sum,

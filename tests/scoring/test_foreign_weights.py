@@ -99,3 +99,29 @@ class Observed(nn.Module):
 def test_what_computes_one_thing_and_overwrites_another_is_refused() -> None:
     with pytest.raises(MicronetError, match="computes one thing and overwrites another"):
         micronet.score(Observed(), input_shape=IMAGE)
+
+
+class Put(nn.Module):
+    """Three of ten results put elsewhere, as a second head's answers are for some of a batch."""
+
+    where: torch.Tensor
+
+    def __init__(self, *, accumulate: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(4, 10, bias=False)
+        self.accumulate = accumulate
+        self.register_buffer("where", torch.tensor([1, 3, 5]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.layer(x)
+        rows = torch.zeros(3, dtype=torch.long)
+        return y.index_put((rows, self.where), y[0, :3], accumulate=self.accumulate)
+
+
+@pytest.mark.parametrize(("accumulate", "additions"), [(False, 10 * 3), (True, 10 * 3 + 3)])
+def test_putting_results_into_place_is_free_and_adding_them_is_not(
+    accumulate: bool, additions: int
+) -> None:
+    found = micronet.score(Put(accumulate=accumulate), input_shape=(1, 4))
+    assert (found.multiplications, found.additions) == (10 * 4, additions)
