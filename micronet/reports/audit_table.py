@@ -18,7 +18,12 @@ HOLDS: Final = "holds"
 ELSEWHERE: Final = "holds in another dialect"
 FAILS: Final = "fails"
 UNJUDGED: Final = "unjudged"
-VERDICTS: Final = (HOLDS, ELSEWHERE, FAILS, UNJUDGED)
+VERDICTS: Final = {
+    HOLDS: "hold",
+    ELSEWHERE: "hold in another dialect",
+    FAILS: "fail",
+    UNJUDGED: "cannot be judged",
+}
 TONES: Final[Mapping[str, Tone]] = {
     HOLDS: "good",
     ELSEWHERE: "doubt",
@@ -50,7 +55,7 @@ def claims_table(audit: Mapping[str, Any]) -> Table:
     """Every claim of every entry, in the audit's order."""
     rows = [_claim(entry, claim) for entry in audit["entries"] for claim in entry["claims"]]
     totals = audit["totals"]
-    counts = ", ".join(f"{totals[verdict]} {verdict}" for verdict in VERDICTS)
+    counts = ", ".join(f"{totals[verdict]} {said}" for verdict, said in VERDICTS.items())
     said = f"{totals['claims']} claims of {totals['entries']} entries: {counts}."
     return Table(
         "audit", "Audit of the published claims", CLAIM_COLUMNS, tuple(rows), notes=(Note(said),)

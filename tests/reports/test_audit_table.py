@@ -30,7 +30,7 @@ def test_each_claim_has_its_verdict() -> None:
 def test_the_verdicts_are_counted() -> None:
     [note] = claims_table(audit()).notes
     assert note.text == (
-        "3 claims of 1 entries: 1 holds, 0 holds in another dialect, 1 fails, 1 unjudged."
+        "3 claims of 1 entries: 1 hold, 0 hold in another dialect, 1 fail, 1 cannot be judged."
     )
 
 
