@@ -16,7 +16,7 @@ from micronet.scoring.rulebook import rule_book
 from micronet.scoring.tracks import Track, track
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from fractions import Fraction
     from pathlib import Path
 
@@ -98,7 +98,7 @@ def gather(root: Path, audit: Mapping[str, Any] | None = None) -> Material:
     ]
     if not networks:
         raise MicronetError(
-            f"{root / RECEIPTS}: no network was scored here by {BOOK}.",
+            f"{root / RECEIPTS}: no network was scored here by {BOOK}{_beside(receipts)}.",
             "Score one and keep the receipt: micronet score TARGET --save",
         )
     networks.sort(
@@ -138,6 +138,12 @@ def _yardsticks(counted: Mapping[Identity, Counts]) -> tuple[Yardstick, ...]:
         where = tracks.get(baseline.card or "", _IMAGENET)
         found.append(Yardstick(baseline, track(where), counts))
     return tuple(found)
+
+
+def _beside(receipts: Iterable[ScoreReceipt]) -> str:
+    """The baselines that were: they stand in the tables anyway."""
+    names = sorted({receipt.name for receipt in receipts if receipt.book == BOOK})
+    return f", only {', '.join(names)}, which every table has" if names else ""
 
 
 def _names(baseline: Baseline) -> tuple[str, ...]:

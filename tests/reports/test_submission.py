@@ -214,3 +214,8 @@ def test_every_dialect_that_occurs_is_explained(tmp_path: Path) -> None:
 def test_nothing_scored_is_no_report(tmp_path: Path) -> None:
     with pytest.raises(MicronetError, match="no network was scored here by micronet2019"):
         made(tmp_path)
+
+
+def test_who_scored_only_a_baseline_is_told_that_it_is_one(tmp_path: Path) -> None:
+    with pytest.raises(MicronetError, match="only mobilenet_v1, which every table has"):
+        made(tmp_path, document("mobilenet_v1"))
