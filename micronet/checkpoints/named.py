@@ -53,6 +53,11 @@ def _alone(target: str) -> Named:
         raise MicronetError(
             f"There is no file {target}.", None if missing is None else how_to_get(missing)
         )
+    if ":" in target:
+        raise MicronetError(
+            f"{target} names an architecture, where a card or a file is expected.",
+            f"Name it so: --model {target}",
+        )
     known = card(target)
     here = kept(known)
     if here is None:

@@ -379,3 +379,9 @@ def test_a_fetched_file_that_changed_is_refused(release: Release) -> None:
     error = refusal(str(path))
     assert f"expected {'0' * 64} (dnw_x225.sha256)" in error.message
     assert "micronet fetch dnw_x225" in str(error.next_step)
+
+
+def test_an_architecture_in_the_place_of_a_card_is_told_where_it_belongs() -> None:
+    with pytest.raises(MicronetError, match="names an architecture") as refused:
+        load_target("torchvision:resnet18")
+    assert refused.value.next_step == "Name it so: --model torchvision:resnet18"
