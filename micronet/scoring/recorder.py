@@ -13,6 +13,7 @@ from micronet.scoring.attention import mark_attention
 from micronet.scoring.ir import Operation, Root, Trace, Value
 from micronet.scoring.liveness.moves import MOVES
 from micronet.scoring.memory import Memory, geometry, meta_twin, storage_key
+from micronet.scoring.naming import Names
 from micronet.scoring.nested import swap, swap_values, tensors_in
 from micronet.scoring.shapes import on_meta
 from micronet.scoring.signature import Signature, signature_of
@@ -44,11 +45,7 @@ class Recorder(TorchDispatchMode):
         self._roots: dict[int, Root] = {}
         self._held: list[Tensor] = []
         self._twins: dict[int, Tensor] = {}
-        self._named: dict[int, tuple[Tensor, list[str]]] = {}
-        for kind in (model.named_parameters, model.named_buffers):
-            for name, tensor in kind(remove_duplicate=False):
-                if type(tensor) is not torch.nn.parameter.UninitializedParameter:
-                    self._named.setdefault(storage_key(tensor), (tensor, []))[1].append(name)
+        self._names = Names(model)
 
     def add_input(self, tensor: Tensor) -> Tensor:
         """The tensor to hand to the model for ``tensor``: its meta twin, or itself in a real run."""
@@ -263,11 +260,11 @@ class Recorder(TorchDispatchMode):
         key = storage_key(tensor)
         where = geometry(tensor)
         if key not in self._roots:
-            whole, names = self._named.get(key, (tensor, []))
+            whole, names = self._names.at(key) or (tensor, [])
             name = names[0] if names else ""
             sources = frozenset(names) or parameters or frozenset[str]()
             self._roots[key] = Root(
-                name or (min(sources) if sources else self._label()),
+                name or self._names.best(sources, tensor.numel()) or self._label(),
                 whole.detach() if known else None,
                 tuple(whole.shape),
                 whole.dtype,

@@ -57,6 +57,11 @@ def test_weights_held_flat_need_a_bitmask_like_others() -> None:
     assert storage(Flat()) == {"values": 72 * 16, "bitmask": 216}
 
 
+def test_a_masked_weight_is_called_by_its_weight_not_by_its_mask() -> None:
+    (layer,) = micronet.score(Flat(), input_shape=IMAGE).document["layers"]
+    assert layer["weight"] == "weight"
+
+
 class Unfolded(nn.Module):
     """A convolution as a product with the patches of the image."""
 
