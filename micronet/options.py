@@ -30,6 +30,10 @@ Weights = Annotated[
 Track = Annotated[
     str | None, typer.Option(help="imagenet, cifar100 or wikitext103; default: the card's.")
 ]
+Rules = Annotated[
+    str | None, typer.Option(help="Rule book; default: the card's, else micronet2019.")
+]
+TorchThreads = Annotated[int | None, typer.Option(min=1, help="CPU threads of torch.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine output on stdout, nothing else there.")]
 Order = Literal["appearance", "frequency"]
 Counted = Literal[

@@ -12,10 +12,10 @@ from micronet.audit.evidence import NOTHING
 from micronet.audit.judge import Case, case_of, judge
 from micronet.audit.table import differences
 from micronet.audit.verdict import ELSEWHERE, FAILS, HOLDS, UNJUDGED, Judged, overall
+from micronet.scoring.printed import exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from fractions import Fraction
 
     from micronet.audit.checks.check import Check
     from micronet.audit.entry import ClaimsFile, Entry
@@ -88,16 +88,11 @@ def _claim(judged: Judged) -> dict[str, Any]:
         "where": claim.where,
         "verdict": judged.verdict,
         "dialect": judged.dialect,
-        "found": None if found is None else json_number(found),
-        "difference": None if found is None else json_number(claim.printed.number - found),
+        "found": None if found is None else exact(found),
+        "difference": None if found is None else exact(claim.printed.number - found),
         "explanation": judged.explanation,
-        "steps": [{"name": s.name, "change": json_number(s.change)} for s in judged.steps],
+        "steps": [{"name": s.name, "change": exact(s.change)} for s in judged.steps],
     }
-
-
-def json_number(number: Fraction) -> int | float:
-    """An int where it is whole, else the nearest float."""
-    return int(number) if number == int(number) else float(number)
 
 
 def _check(check: Check, audited: Audited) -> dict[str, Any]:

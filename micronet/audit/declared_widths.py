@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from micronet.audit.evidence import Count, Deviation, Evidence
 from micronet.audit.watched import contradictions, of_rows
+from micronet.scoring.rules_arithmetic import FREEBIE_BITS as FREEBIE
+from micronet.scoring.rules_arithmetic import FULL_BITS as FULL
 from micronet.scoring.tracks import track as track_named
 
 if TYPE_CHECKING:
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 RULES: Final = "micronet2019"
 AS_MEASURED: Final = "micronet2019, inputs as wide as measured"
 AS_DECLARED: Final = "micronet2019, inputs as wide as declared"
-FULL: Final = 32
-FREEBIE: Final = 16
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
+from micronet.audit.ledger import layer_name
 from micronet.scoring.bits import FULL
 from micronet.scoring.folding import weight_of
 from micronet.scoring.rulebook import Edges, rule_book
@@ -54,7 +55,7 @@ def layer_rows(network: Network) -> list[dict[str, Any]]:
             continue
         bits = stored_bits(tensor, book, freebie=bill.freebie)
         shared = {"bits": 0 if tensor.root in paid else bits, "shared": tensor.root in paid}
-        shape = {**_shape(entry, tensor), "batch": _batch(network)}
+        shape = _shape(network, entry, tensor)
         found[key] = {**shape, **_tensor(tensor), **figures, **shared}
         paid.add(tensor.root)
     return list(found.values())
@@ -71,14 +72,15 @@ def _products(network: Network, edges: Edges) -> Mapping[int, int]:
     return {id(e.operation): e.products for e in work(network, book.edges, fold=False)}
 
 
-def _shape(entry: Work, tensor: Stored) -> dict[str, Any]:
+def _shape(network: Network, entry: Work, tensor: Stored) -> dict[str, Any]:
     op = entry.operation
     convolution = op.name == "convolution"
     return {
-        "name": op.module or tensor.name,
+        "name": layer_name(network, op),
         "operator": op.name,
         "groups": int(op.args[8]) if convolution else 1,
         "weight_shape": list(tensor.shape),
+        "batch": _batch(network),
     }
 
 

@@ -18,7 +18,7 @@ from micronet.audit.reconcile import (
     with_scores,
 )
 from micronet.audit.suspected import suspected
-from micronet.scoring.document import exact
+from micronet.scoring.printed import exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -14,6 +14,7 @@ import torch
 
 from micronet.audit.grid import any_grid, clusters, likely_grid
 from micronet.audit.watched import MOST_DISTINCT
+from micronet.scoring.bits import FULL, HALF
 from micronet.scoring.grids import ENOUGH
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     Pairs = NDArray[np.uint64]
 
 Number = TypeVar("Number", bound=np.generic)
-FULL: Final = 32
-HALF: Final = 16
 _MOST_KEPT: Final = 2 * MOST_DISTINCT
 """Rounding may keep values of one code apart: so many are looked at before it is given up."""
 _MOST_OF_A_PART: Final = 1024

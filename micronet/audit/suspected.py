@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from micronet.audit.declared_widths import AS_MEASURED, Said, declared_widths
 from micronet.audit.evidence import Deviation, Evidence
+from micronet.scoring.rules_arithmetic import FREEBIE_BITS as FREEBIE
+from micronet.scoring.rules_arithmetic import FULL_BITS as FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 RULES: Final = "micronet2019"
-FULL: Final = 32
-FREEBIE: Final = 16
 _BESIDE_PRODUCTS: Final = ("additions", "addition-bits", "folded-norms", "free-operations")
 """Deviations that are the same however wide the products are."""
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from micronet.audit.evidence import Deviation
 from micronet.audit.watched import contradictions, of_rows
 from micronet.audit.words import shown
+from micronet.scoring.rules_arithmetic import FREEBIE_BITS as HALF
+from micronet.scoring.rules_arithmetic import FULL_BITS as FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,8 +30,6 @@ _TOTALS: Final = {
 }
 """The totals that follow from a column: dialect, quantity, and how much of it a figure is."""
 UNEXPLAINED: Final = "layer-table"
-FULL: Final = 32
-HALF: Final = 16
 _ZEROS: Final = {
     "parameters": ("active", "stored"),
     "macs": ("macs_active", "macs_stored"),

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from micronet.reports.table import Table
 
 SUBMISSION: Final = "submission"
-LEADERBOARD: Final = "leaderboard"
 _NO_AUDIT: Final = "There is no evidence for an audit in reports/receipts."
 
 

@@ -11,8 +11,9 @@ from torch import nn
 from micronet.checkpoints.target import SPARSE, LoadedTarget, load_target
 from micronet.models import InputSpec
 from micronet.scoring.claims import judge_claims
-from micronet.scoring.document import UNTRAINED, exact, score_document
+from micronet.scoring.document import UNTRAINED, score_document
 from micronet.scoring.network import Network
+from micronet.scoring.printed import exact
 from micronet.scoring.reference import references
 from micronet.scoring.rulebook import RuleBook, rule_book
 from micronet.scoring.tally import Tally, tally

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from micronet.scoring.bits import FULL
+from micronet.scoring.printed import exact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "micronet.score/1"
 UNTRAINED = "untrained: costs are exact, accuracy unknown"
-
-
-def exact(number: Fraction | int) -> int | float:
-    """A number for JSON: an int where it is whole, else a float (all fractions here are dyadic)."""
-    return int(number) if number == int(number) else float(number)
 
 
 def score_document(

@@ -63,3 +63,8 @@ def printed(text: str) -> Printed:
     whole = match["whole"].replace(",", "")
     number = int(whole + decimals) * last_digit
     return Printed(number, last_digit, Fraction(f"0{spread}") if sign else None)
+
+
+def exact(number: Fraction | int) -> int | float:
+    """A number for JSON: an int where it is whole, else the nearest float (exact if dyadic)."""
+    return int(number) if number == int(number) else float(number)

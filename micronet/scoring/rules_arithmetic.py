@@ -13,6 +13,8 @@ from micronet.errors import MicronetError
 
 # "A 32-bit value is one parameter" (Scoring §1 ¶3), "a 32-bit operation counts as one" (§2 ¶2).
 FULL_BITS = 32
+# "An entry that quantises nothing may count in 16 bits" (§1 ¶4).
+FREEBIE_BITS = 16
 
 
 def bitmask_bits(shape: tuple[int, ...], block: tuple[int, ...] = (1, 1)) -> int:

@@ -45,7 +45,7 @@ def _audit(
     ] = False,
     save: Annotated[bool, typer.Option("--save", help="Write the evidence to reports/.")] = False,
     format_: Annotated[Format, typer.Option("--format", help="How to show it.")] = "terminal",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of torch.")] = None,
+    threads: options.TorchThreads = None,
     json: options.Json = False,
 ) -> Task:
     """Say which published numbers hold, and explain those that do not to the last unit."""
@@ -83,7 +83,7 @@ def _reconcile(
     ] = None,
     input_shape: options.Input = None,
     track: options.Track = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of torch.")] = None,
+    threads: options.TorchThreads = None,
     json: options.Json = False,
 ) -> Task:
     """Find the dialect that a published number is counted in."""

@@ -18,9 +18,7 @@ def _package(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.zip", help="The package.")],
     model: options.Model = None,
     weights: options.Weights = None,
-    rules: Annotated[
-        str | None, typer.Option(help="Rule book; default: the card's, else micronet2019.")
-    ] = None,
+    rules: options.Rules = None,
     track: options.Track = None,
     input_shape: options.Input = None,
     evaluation: Annotated[

@@ -14,9 +14,7 @@ def _score(
     *,
     model: options.Model = None,
     weights: options.Weights = None,
-    rules: Annotated[
-        str | None, typer.Option(help="Rule book; default: the card's, else micronet2019.")
-    ] = None,
+    rules: options.Rules = None,
     track: options.Track = None,
     input_shape: options.Input = None,
     bits: Annotated[
@@ -36,7 +34,7 @@ def _score(
     ] = False,
     save: Annotated[bool, typer.Option("--save", help="Write the receipt to reports/.")] = False,
     device: Annotated[str, typer.Option(help="Where the weights are held: cpu, cuda, …")] = "cpu",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of torch.")] = None,
+    threads: options.TorchThreads = None,
     json: options.Json = False,
 ) -> Task:
     """Say what a network costs, against the track's baseline."""

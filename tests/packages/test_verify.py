@@ -99,7 +99,7 @@ UNJUDGED: dict[str, tuple[Change, str, str]] = {
         "checkpoint.pt: is of no kind that micronet reads",
     ),
     "a checkpoint that is code": (
-        with_file(names.CHECKPOINT, b"cos\nsystem\n(S'touch /tmp/owned'\ntR."),
+        with_file(names.CHECKPOINT, b"cos\nsystem\n(S'touch owned'\ntR."),
         "checkpoint",
         "checkpoint.pt:",
     ),

@@ -15,8 +15,8 @@ from torch import nn
 from micronet.checkpoints.target import LoadedTarget
 from micronet.models import InputSpec
 from micronet.scoring.api import score_target
-from micronet.scoring.document import exact
 from micronet.scoring.network import Network
+from micronet.scoring.printed import exact
 from micronet.scoring.rulebook import rule_books
 from micronet.scoring.tally import tally
 from micronet.scoring.trace import meta_input, trace

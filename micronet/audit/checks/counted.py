@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from micronet.audit.verdict import Judged
 
 _STORAGE = ("parameters", "bits", "score")
-_MATH = ("operations", "additions", "score")
 _BOTH = ("parameters", "macs", "operations", "score")
 
 

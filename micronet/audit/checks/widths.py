@@ -9,14 +9,13 @@ from micronet.audit.checks.check import Audited, MistakeCheck, Result, failed, s
 from micronet.audit.declared_widths import Said, declared_inputs, declared_weights
 from micronet.audit.table import is_share, too_wide
 from micronet.audit.watched import contradictions, of_rows
+from micronet.scoring.rules_arithmetic import FREEBIE_BITS as FREEBIE
+from micronet.scoring.rules_arithmetic import FULL_BITS as FULL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Row = Mapping[str, Any]
-
-FULL = 32
-FREEBIE = 16
 
 
 class Freebie(MistakeCheck):
