@@ -22,6 +22,7 @@ from micronet.audit.entry import (
     LayerRow,
     Part,
     StatedClaim,
+    Training,
     claims_of,
     stated_claim,
 )
@@ -117,6 +118,7 @@ def _entry(row: Table) -> Entry:
         declared=_declared(row.table("declared")) if row.has("declared") else Declared(),
         layers=tuple(_layer(each) for each in cells.rows(row, "layer")),
         parts=tuple(_part(each) for each in cells.rows(row, "part")),
+        training=_training(row.table("training"), known) if row.has("training") else None,
     )
     _check_target(made, row)
     _check_claims(made, row)
@@ -222,6 +224,20 @@ def _declared(row: Table) -> Declared:
         weight_bits=optional(row, "weight_bits", cells.width),
         activation_bits=optional(row, "activation_bits", cells.width),
         addition_bits=optional(row, "addition_bits", cells.width),
+    )
+
+
+def _training(row: Table, known: Mapping[str, Card]) -> Training:
+    name = row.word("card", choices=known)
+    rates = row.sequence("cycle_rates", of=Table.fraction) if row.has("cycle_rates") else None
+    if row.sound() and not known[name].recipe:
+        row.problem("card", f"has no recipe: {name}")
+    return Training(
+        name,
+        edges=row.positive("edges"),
+        images=row.positive("images"),
+        test_images=row.positive("test_images"),
+        cycle_rates=None if rates is None else tuple(map(float, rates)),
     )
 
 

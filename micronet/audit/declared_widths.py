@@ -10,7 +10,7 @@ from micronet.audit.evidence import Count, Deviation, Evidence
 from micronet.audit.watched import contradictions, of_rows
 from micronet.scoring.rules_arithmetic import FREEBIE_BITS as FREEBIE
 from micronet.scoring.rules_arithmetic import FULL_BITS as FULL
-from micronet.scoring.tracks import track as track_named
+from micronet.scoring.tracks import track_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,10 +50,9 @@ def by_width(evidence: Evidence, said: Said) -> Iterator[Count]:
 
 def _with_score(evidence: Evidence, dialect: str, operations: Fraction) -> Iterator[Count]:
     yield Count(dialect, "operations", operations)
-    parameters = evidence.count(RULES, "parameters")
-    if parameters is not None:
-        score = track_named(evidence.track).score(parameters, operations).total
-        yield Count(dialect, "score", score)
+    parameters, track = evidence.count(RULES, "parameters"), track_or_none(evidence.track)
+    if parameters is not None and track is not None:
+        yield Count(dialect, "score", track.score(parameters, operations).total)
 
 
 def _saved(rows: tuple[Row, ...], widths: Mapping[str, int]) -> Fraction:

@@ -97,6 +97,21 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Training:
+    """How the claimed accuracy came to be: the recipe on ``card``, as far as it is known.
+
+    The network has so many ``edges``, learned from ``images`` and was tested on ``test_images``.
+    ``cycle_rates``, where they are given, replace those of the recipe.
+    """
+
+    card: str
+    edges: int
+    images: int
+    test_images: int
+    cycle_rates: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Entry:
     """One network and what is claimed about it.
 
@@ -104,7 +119,8 @@ class Entry:
     ``config``, to be built untrained; or a ``model``: "torchvision:NAME",
     "package.module:factory" or "/path/file.py:factory", of which the last two run somebody's
     code. A card and a model may have ``weights``, a file. Where none of them is named nothing can
-    be recounted, and ``why`` may say why.
+    be recounted, and ``why`` may say why. ``training`` says which of our runs may be held against
+    its accuracy.
     """
 
     name: str
@@ -123,6 +139,7 @@ class Entry:
     declared: Declared = Declared()
     layers: tuple[LayerRow, ...] = ()
     parts: tuple[Part, ...] = ()
+    training: Training | None = None
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ class Evidence:
     """Everything that is known of one network, torch not needed."""
 
     target: Mapping[str, Any]
-    track: str
+    track: str | None
     rules: Mapping[str, str]
     counts: tuple[Count, ...]
     deviations: tuple[Deviation, ...]

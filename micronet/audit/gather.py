@@ -28,6 +28,7 @@ from micronet.scoring.rulebook import rule_book, rule_books
 from micronet.scoring.tally import tally
 from micronet.scoring.trace import trace
 from micronet.scoring.tracks import track as track_named
+from micronet.scoring.tracks import track_or_none
 
 RELEASE: Final = "dnw-release"
 ONE: Final = Fraction(1)
@@ -54,14 +55,14 @@ def gather(
     Raises MicronetError for what cannot be judged (an operator without a price, say).
     """
     card = loaded.card
-    chosen = track_named(track or (card.track if card else DEFAULT_TRACK))
+    chosen = track_or_none(track or (card.track if card else DEFAULT_TRACK))
     network = Network(trace(loaded.model, [input_of(loaded)]))
     learned = learned_numbers(loaded.model)
     book = rule_book(DEFAULT_RULES)
     bill = tally(network, book)
     return Evidence(
         target=_target(loaded),
-        track=chosen.name,
+        track=None if chosen is None else chosen.name,
         rules={name: book.sha256 for name, book in rule_books().items()},
         counts=(*_release(loaded), *_means(means), *counts(network, learned)),
         deviations=tuple(deviations(network, loaded.model, learned)),

@@ -23,9 +23,12 @@ def judge_quality(
     if quality["metric"] != claim.quantity:
         why = f"{quality['receipt']} measures {quality['metric']}, not {claim.quantity}"
         return Judged(claim, UNJUDGED, why)
-    if quality["qualifies"] is None:
+    if not quality["whole"]:
         why = f"measured on a part only: {_measured(quality)} ({quality['receipt']})"
         return Judged(claim, UNJUDGED, why)
+    if claim.printed.spread is not None:
+        why = f"a mean of several runs, which one network cannot tell: {_measured(quality)}"
+        return Judged(claim, UNJUDGED, f"{why} ({quality['receipt']})")
     found = _found(quality)
     fits = claim.printed.reproduced_by(found)
     return Judged(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from micronet.audit.audit import audit_document
 from micronet.audit.evidence import evidence_path, read
 from micronet.audit.shipped import shipped_claims
-from micronet.evaluation.lookup import quality_for
+from micronet.evaluation.lookup import quality_of, receipt_for
 from micronet.scoring.rulebook import rule_books
+from micronet.scoring.tracks import track_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,19 +61,26 @@ def from_receipt(entry: Entry, root: Path) -> Known:
     ]
     if changed:
         return None, f"counted by older rules ({', '.join(changed)}): micronet audit --save"
+    if entry.card != evidence.target["card"]:
+        return None, f"{path.name} is about another network: micronet audit --save"
     if entry.input not in (None, tuple(evidence.target["input"])):
         return None, "counted with an input of another shape: micronet audit --recount"
-    if entry.track not in (None, evidence.track):
+    if entry.track is not None and track_or_none(entry.track) != track_or_none(evidence.track):
         return None, "counted for another track: micronet audit --recount"
     return evidence, ""
 
 
 def quality(entry: Entry, evidence: Evidence, root: Path) -> Mapping[str, Any] | None:
-    """The accuracy of what the evidence is about, by an evaluation receipt in ``root``."""
+    """The accuracy of what the evidence is about, by an evaluation receipt in ``root``.
+
+    It is the ``quality`` of a score, and whether it is that of a "whole" data set.
+    """
     if evidence.target["weights"] == "untrained" or not any(
         claim.quantity in ("top1", "top5", "perplexity") for claim in entry.claims
     ):
         return None
     state = evidence.target["state_sha256"]
-    found, _ = quality_for(evidence.target, evidence.track, root, state_sha256=lambda: state)
-    return found
+    found, _ = receipt_for(evidence.target, evidence.track, root, state_sha256=lambda: state)
+    if found is None:
+        return None
+    return {**quality_of(found), "whole": found.document["data"]["complete"]}

@@ -13,10 +13,10 @@ from math import comb
 from typing import TYPE_CHECKING, Final
 
 from micronet.audit.evidence import Count, Deviation, Evidence, Term
-from micronet.scoring.tracks import track as track_named
+from micronet.scoring.tracks import track_or_none
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from micronet.scoring.printed import Printed
     from micronet.scoring.tracks import Track
@@ -64,8 +64,10 @@ class Match:
 
 
 def with_scores(evidence: Evidence) -> tuple[Count, ...]:
-    """All counts, and the challenge's score wherever a dialect has both of its parts."""
-    track = track_named(evidence.track)
+    """All counts, and on a track the challenge's score wherever a dialect has both of its parts."""
+    track = track_or_none(evidence.track)
+    if track is None:
+        return evidence.counts
     scores = [
         _score(dialect, track, parameters, operations)
         for dialect in dict.fromkeys(count.dialect for count in evidence.counts)
@@ -235,17 +237,24 @@ def of_base(base: Count, evidence: Evidence, more: Sequence[Deviation]) -> tuple
     go together.
     """
     same = [d for d in (*evidence.deviations, *more) if d.dialect == base.dialect]
-    track = track_named(evidence.track)
-    units = {
-        "score": {
-            "parameters": Fraction(1, track.baseline_parameters),
-            "operations": Fraction(1, track.baseline_operations),
-        },
-        "bits": {"parameters": Fraction(32)},
-    }.get(base.quantity, {base.quantity: Fraction(1)})
+    units = _units(base.quantity, track_or_none(evidence.track))
     return tuple(
         replace(d, change=d.change * units[d.quantity]) for d in same if d.quantity in units
     )
+
+
+def _units(quantity: str, track: Track | None) -> Mapping[str, Fraction]:
+    """What a unit of each quantity is worth in ``quantity``."""
+    if quantity == "bits":
+        return {"parameters": Fraction(32)}
+    if quantity != "score":
+        return {quantity: Fraction(1)}
+    if track is None:
+        return {}
+    return {
+        "parameters": Fraction(1, track.baseline_parameters),
+        "operations": Fraction(1, track.baseline_operations),
+    }
 
 
 def nearest(printed: Printed, counts: Sequence[Count], quantity: str | None) -> list[Count]:

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """Where weights are: a ``file`` that `micronet fetch` gets, a ``page`` to visit, or a ``package``.
+    """Where weights are: a ``file`` that `micronet fetch` gets, a ``page``, a ``package``, "shipped".
 
     The weights of a package are its ``file``, a path within the folder of the Python package
-    ``package``; ``url`` is then the package's page.
+    ``package``; ``url`` is then the package's page. Shipped weights lie beside the card, and have
+    no ``url``.
     """
 
-    url: str
+    url: str | None
     kind: str
     sha256: str | None
     package: str | None = None
@@ -91,6 +92,8 @@ class Card:
     ``prune_rate`` belongs to a released file whose weights are stored dense: the share of each
     wiring's entries that the release does not use. ``recipe`` is how it was trained.
     "baseline": an architecture that others are compared with, whose weights nobody offers here.
+    "trained": we trained them, and ship NAME.pt beside the card. ``track`` may also be a data set
+    that is no track of the challenge ("cifar10"): then there is nothing to score against.
     """
 
     name: str
@@ -126,7 +129,9 @@ def load_card(path: Path) -> Card:
 
 
 def _card(raw: Mapping[str, Any]) -> Card:
-    sources = (Source(**{"sha256": None, **source}) for source in raw.get("sources", ()))
+    sources = (
+        Source(**{"url": None, "sha256": None, **source}) for source in raw.get("sources", ())
+    )
     return Card(
         name=raw["name"],
         title=raw["title"],

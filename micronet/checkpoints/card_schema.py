@@ -81,7 +81,7 @@ CARD: Final[Mapping[str, Field]] = {
     "title": TEXT,
     "architecture": TEXT,
     "config": TABLE,
-    "track": _one_of("imagenet", "cifar100", "wikitext103"),
+    "track": _one_of("imagenet", "cifar100", "cifar10", "wikitext103"),
     "rules": TEXT,
     "input": Field("a list of whole numbers above 0", _filled_list_of(_whole)),
     "weights": _one_of("released", "never released", "baseline", "trained"),
@@ -113,7 +113,7 @@ PREPROCESSING: Final[Mapping[str, Field]] = {
 }
 SOURCE: Final[Mapping[str, Field]] = {
     "url": Field("an http or https address", lambda v: _text(v) and v.startswith("http")),
-    "kind": _one_of("file", "page", "package"),
+    "kind": _one_of("file", "page", "package", "shipped"),
     "sha256": Field("64 hexadecimal digits", _sha256, required=False),
 }
 PACKAGE: Final[Mapping[str, Field]] = {
@@ -122,6 +122,7 @@ PACKAGE: Final[Mapping[str, Field]] = {
     "package": Field("the name of a Python package", lambda v: _text(v) and v.isidentifier()),
     "file": Field("a path within the package, parts joined by /", _inner_path),
 }
+SHIPPED: Final[Mapping[str, Field]] = {key: PACKAGE[key] for key in ("kind", "sha256")}
 CLAIM: Final[Mapping[str, Field]] = {
     "quantity": _one_of("parameters", "macs", "operations", "score", "top1"),
     "stated": TEXT,
@@ -146,7 +147,16 @@ def problems_of(raw: Mapping[str, Any]) -> list[str]:
             if isinstance(entry, dict):
                 fields = CLAIM if key == "claims" else _source_fields(entry)
                 problems += _check(entry, fields, f"{key}[{index}].")
-    return problems
+    return problems or _shipping_problems(raw)
+
+
+def _shipping_problems(raw: Mapping[str, Any]) -> list[str]:
+    """Trained weights are those that come with micronet, and the card pins their one file."""
+    pins = sum(source["kind"] == "shipped" for source in raw.get("sources", ()))
+    due = int(raw["weights"] == "trained")
+    if pins == due:
+        return []
+    return [f"sources: found {pins} of kind shipped, expected {due} for weights {raw['weights']!r}"]
 
 
 def step_problems(*, resize: Any, crop: int | None, interpolation: str) -> list[str]:
@@ -166,7 +176,8 @@ def _steps(look: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _source_fields(source: Mapping[str, Any]) -> Mapping[str, Field]:
-    return PACKAGE if source.get("kind") == "package" else SOURCE
+    kind = source.get("kind")
+    return PACKAGE if kind == "package" else SHIPPED if kind == "shipped" else SOURCE
 
 
 def _check(table: Mapping[str, Any], fields: Mapping[str, Field], prefix: str) -> list[str]:

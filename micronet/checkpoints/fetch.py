@@ -13,7 +13,7 @@ from micronet.checkpoints.digest import lock_of, pin, pinned, sha256_of
 from micronet.checkpoints.download import Progress, download
 from micronet.checkpoints.folder import checkpoint_path
 from micronet.checkpoints.source import check_file
-from micronet.checkpoints.whereabouts import how_to_get, packaged
+from micronet.checkpoints.whereabouts import check_pinned, how_to_get, kept, packaged
 from micronet.errors import MicronetError
 
 if TYPE_CHECKING:
@@ -36,11 +36,18 @@ def fetch_checkpoint(
 ) -> Path:
     """The path of the card's weights, fetched, of the card's network and with the pinned sha256.
 
-    ``from_file`` takes a copy the user has, ``url`` another address. ``progress`` is called with
+    Weights that came with micronet are there already. ``from_file`` takes a copy the user has,
+    ``url`` another address. ``progress`` is called with
     bytes so far and bytes in all (None if unknown). A file that is there and matches its lock is
     not fetched again. An interrupted download leaves NAME.pt.part, from which the next one goes
     on. MicronetError says what failed; the file that was there before is then untouched.
     """
+    here = kept(card)
+    if here is not None and here.how == "shipped" and from_file is None and url is None:
+        check_pinned(here, card)
+        if out is None:
+            return here.path
+        from_file = here.path
     path = checkpoint_path(card.name) if out is None else out
     expected = pinned(path)
     wanted_anew = from_file is not None or url is not None or not path.is_file()
@@ -88,8 +95,12 @@ def _address(card: Card) -> str:
             f"The weights of {card.name} were never released.",
             f"Build the wiring, untrained: micronet build {card.name}",
         )
+    if card.weights == "trained":
+        raise MicronetError(
+            f"The weights of {card.name} come with micronet, from no address.", how_to_get(card)
+        )
     for source in card.sources:
-        if source.kind == "file":
+        if source.kind == "file" and source.url is not None:
             return source.url
     if not card.sources:
         raise MicronetError(

@@ -1,4 +1,4 @@
-"""Where checkpoints that were fetched or built are kept."""
+"""Where checkpoints are kept: those that were fetched or built, and those that came with micronet."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ def _made(folder: Path) -> Path:
             "Set MICRONET_CHECKPOINTS to a folder that can be written.",
         ) from error
     return folder
+
+
+def shipped_path(name: str) -> Path:
+    """Where the trained weights of the card ``name`` lie if they came with micronet: beside it."""
+    return shelf.folder("checkpoints") / f"{name}.pt"
 
 
 def checkpoint_path(name: str) -> Path:

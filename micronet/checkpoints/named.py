@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from micronet.checkpoints.card import Card, card
-from micronet.checkpoints.whereabouts import card_of, check_package, how_to_get, kept
+from micronet.checkpoints.whereabouts import card_of, check_pinned, how_to_get, kept
 from micronet.errors import MicronetError
 
 _SUFFIXES: Final = frozenset((".pt", ".pth", ".t7", ".pt2", ".safetensors"))
@@ -62,7 +62,7 @@ def _alone(target: str) -> Named:
     here = kept(known)
     if here is None:
         return Named(None, known)
-    return Named(here.path, known, None if here.package is None else check_package(here, known))
+    return Named(here.path, known, check_pinned(here, known))
 
 
 def _is_file(target: str) -> bool:

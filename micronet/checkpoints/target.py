@@ -10,7 +10,7 @@ from micronet.checkpoints.factory import Factory, factory_of, image_input, on_me
 from micronet.checkpoints.from_file import card_file, file_alone, file_in
 from micronet.checkpoints.loaded import LoadedTarget
 from micronet.checkpoints.named import Named, named
-from micronet.checkpoints.whereabouts import command_for, how_to_get
+from micronet.checkpoints.whereabouts import OFFERED, command_for, how_to_get
 from micronet.errors import MicronetError
 from micronet.models import InputSpec, build_model, default_input
 
@@ -110,8 +110,8 @@ def _architecture_alone(factory: Factory, *, shapes_only: bool) -> LoadedTarget:
 def _built(known: Card) -> LoadedTarget:
     loaded = untrained(known.name, known.architecture, known.config)
     notes = loaded.notes
-    if known.weights == "released":
-        notes = (f"{notes[0]}; the released weights: {command_for(known)}",)
+    if known.weights in OFFERED:
+        notes = (f"{notes[0]}; the {known.weights} weights: {command_for(known)}",)
     return replace(loaded, card=known, notes=notes)
 
 

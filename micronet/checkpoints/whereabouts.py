@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from micronet.checkpoints.card import cards
 from micronet.checkpoints.digest import lock_of, sha256_of
-from micronet.checkpoints.folder import checkpoint_path
+from micronet.checkpoints.folder import checkpoint_path, shipped_path
 from micronet.errors import MicronetError
 
 if TYPE_CHECKING:
     from micronet.checkpoints.card import Card, Source
 
+OFFERED: Final = ("released", "trained")  # weights that somebody has
+_INSTALL: Final = "pip install --force-reinstall"
+
 
 @dataclass(frozen=True)
 class Kept:
-    """A card's file. ``how`` it came here: "fetched", "built" or "packaged" (in ``package``)."""
+    """A card's file. ``how`` it came here: "shipped", "fetched", "built" or "packaged".
+
+    ``source`` is the card's that pins it, if it came with micronet or in a package.
+    """
 
     path: Path
     how: str
-    package: Source | None = None
+    source: Source | None = None
 
 
 def kept(card: Card) -> Kept | None:
-    """The file of ``card``: the one fetched or built, else the one in an installed package."""
-    path = checkpoint_path(card.name)
+    """The file of ``card``: what came with micronet, what was fetched or built, or a package's."""
+    shipped, path = shipped_path(card.name), checkpoint_path(card.name)
+    for source in card.sources:
+        if source.kind == "shipped" and shipped.is_file():
+            return Kept(shipped, "shipped", source)
     if path.is_file():
         return Kept(path, "fetched" if lock_of(path).is_file() else "built")
     for source in card.sources:
@@ -51,17 +61,20 @@ def packaged(source: Source) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def check_package(found: Kept, card: Card) -> str:
-    """What to tell of weights out of a package; MicronetError unless they are those of the card."""
-    source = found.package
-    if source is None:
-        raise ValueError(f"{found.path} is in no package")
+def check_pinned(found: Kept, card: Card) -> str | None:
+    """What to tell of where weights are from; MicronetError unless they are those the card pins."""
+    source = found.source
+    if source is None:  # fetched files have a lock, built ones are nobody's
+        return None
+    shipped = source.kind == "shipped"
     sha256 = sha256_of(found.path)
     if sha256 != source.sha256:
         raise MicronetError(
             f"{found.path}: sha256 {sha256}, expected {source.sha256} (the card {card.name}).",
-            f"Install it again: pip install --force-reinstall {_distribution(source)}",
+            f"Get it again: {_restore(card) if shipped else f'{_INSTALL} {_distribution(source)}'}",
         )
+    if shipped:
+        return None
     return f"the weights are {source.file} of the Python package {_distribution(source)}"
 
 
@@ -75,15 +88,25 @@ def _distribution(source: Source) -> str:
 
 def how_to_get(card: Card) -> str:
     """The next step for whoever lacks the weights of ``card``."""
-    released = card.weights == "released"
-    return f"{'Get' if released else 'Build'} it: {command_for(card)}"
+    offered = card.weights in OFFERED
+    return f"{'Get' if offered else 'Build'} it: {command_for(card)}"
 
 
 def command_for(card: Card) -> str:
     """The command that brings the weights of ``card``, or builds its wiring untrained."""
     if any(source.kind == "package" for source in card.sources):
         return "pip install 'micronet-wirings[zoo]'"
+    if card.weights == "trained":
+        return _restore(card)
     return f"micronet {'fetch' if card.weights == 'released' else 'build'} {card.name}"
+
+
+def _restore(card: Card) -> str:
+    """The command that brings back the trained weights that came with micronet."""
+    path = shipped_path(card.name)
+    if path.parent.parent.name == "_shelf":
+        return f"{_INSTALL} micronet-wirings"
+    return f"git -C {shlex.quote(str(path.parent))} checkout -- {path.name}"
 
 
 def card_of(path: Path, sha256: str | None = None) -> Card | None:

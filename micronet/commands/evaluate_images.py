@@ -30,7 +30,7 @@ def run_images(request: Request, loaded: LoadedTarget, track: str | None) -> int
     from micronet.evaluation.receipt import evaluation_document
     from micronet.evaluation.state_digest import target_facts
     from micronet.evaluation.team import join_team
-    from micronet.scoring.tracks import track as track_named
+    from micronet.scoring.tracks import track_or_none
 
     plan, source, track = _plan(request, loaded, track)
     real = _real(request, plan.dataset)
@@ -42,7 +42,7 @@ def run_images(request: Request, loaded: LoadedTarget, track: str | None) -> int
             if team.rank == 0:
                 document = evaluation_document(
                     target=facts,
-                    track=None if track is None else track_named(track),
+                    track=track_or_none(track),
                     dataset=plan.dataset,
                     preprocessing={**asdict(plan.look), "decoder": plan.decoder, "source": source},
                     arithmetic=arithmetic_facts(plan),

@@ -68,6 +68,7 @@ def _order(request: Request) -> Order:
     from micronet.packages.build import Order
     from micronet.packages.checks import scores
     from micronet.scoring.api import DEFAULT_RULES, DEFAULT_TRACK
+    from micronet.scoring.tracks import track_or_none, tracks
 
     loaded = load_target(
         request.target,
@@ -78,6 +79,11 @@ def _order(request: Request) -> Order:
     card = loaded.card
     rules = request.rules or (card.rules if card else DEFAULT_RULES)
     track = request.track or (card.track if card else DEFAULT_TRACK)
+    if track_or_none(track) is None:
+        raise MicronetError(
+            f"{loaded.name}: {track} is no track of the challenge, and a package is an entry to one.",
+            f"Entries are to one of: {', '.join(each.name for each in tracks())}.",
+        )
     if not scores(rules):
         raise MicronetError(
             f"The rule book '{rules}' is no reading of the challenge's rules.",

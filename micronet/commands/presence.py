@@ -7,6 +7,6 @@ from micronet.checkpoints.whereabouts import kept
 
 
 def presence(name: str) -> str | None:
-    """How the file of the card ``name`` came here: "fetched", "built", "packaged"; None without it."""
+    """How the file of the card ``name`` came here, as ``Kept`` says it; None without it."""
     found = kept(card(name))
     return None if found is None else found.how

@@ -53,11 +53,11 @@ def _header(document: Document) -> RenderableType:
     target, rules = document["target"], document["rules"]
     title = Text.assemble((target["name"], "bold"), f"  {target['architecture']}, ")
     title.append(target["weights"], style="yellow" if target["weights"] == "untrained" else "green")
-    track = document["track"] or "no track"
+    track = "no track" if document["track"] is None else f"track {document['track']}"
     lines = [
         f"file sha256 {numbers.digest(target['sha256'])}",
         f"rules {rules['name']} (sha256 {numbers.digest(rules['sha256'])})",
-        f"track {track}",
+        track,
     ]
     return Text("\n").join([title, Text(", ".join(lines), style="dim"), Text()])
 
@@ -79,7 +79,8 @@ def _summary(document: Document) -> Table:
 def _add_score(table: Table, document: Document) -> None:
     score = document["score"]
     if score is None:
-        table.add_row("score", "", numbers.UNKNOWN, "this rule book has no baseline")
+        lacks = "no track, so" if document["track"] is None else "this rule book has"
+        table.add_row("score", "", numbers.UNKNOWN, f"{lacks} no baseline")
         return
     parts = f"= {numbers.score(score['storage'])} storage"
     parts += f" + {numbers.score(score['operations'])} operations"

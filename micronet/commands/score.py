@@ -115,6 +115,11 @@ def judge(document: Mapping[str, Any], *, evaluate: str) -> None:
     MicronetError with the command ``evaluate`` if nobody measured it, or not on the whole data set.
     """
     name, quality = document["target"]["name"], document.get("quality") or {}
+    if document["track"] is None:
+        raise MicronetError(
+            f"Quality is required, but {name} is on no track: there is no threshold to meet.",
+            "Leave --require-quality out; the accuracy stands beside the costs.",
+        )
     qualifies, verdict = quality.get("qualifies"), quality.get("verdict")
     if qualifies is None and verdict is None:
         raise MicronetError(f"Quality is required, and none is known for {name}.", evaluate)

@@ -44,9 +44,9 @@ def card_view(card: Card) -> Iterator[RenderableType]:
     yield _claims(card)
     yield ""
     for source in card.sources:
-        digest = f", sha256 {source.sha256}" if source.sha256 else ""
-        inside = f"{source.package}, {source.file}, " if source.package else ""
-        yield Text(f"{source.kind}: {inside}{source.url}{digest}")
+        digest = source.sha256 and f"sha256 {source.sha256}"
+        said = (source.package, source.file, source.url, digest)
+        yield Text(f"{source.kind}: {', '.join(word for word in said if word)}")
     for note in card.notes:
         yield Text(f"note: {note}")
 

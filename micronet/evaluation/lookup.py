@@ -20,15 +20,36 @@ _KEPT = ("metric", "correct", "of", "value", "threshold", "qualifies", "verdict"
 
 def quality_for(
     target: Mapping[str, Any],
-    track: str,
+    track: str | None,
     root: Path,
     *,
     state_sha256: Callable[[], str | None],
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """The ``quality`` of a score's ``target`` on ``track``, and notes on receipts not used.
 
-    Receipts are those in ``root``/reports/receipts; ``quality`` names the one it is from, and is
-    None without one. A receipt belongs to the target if the file has the same sha256, or, where
+    It names the receipt that it is from, and is None without one.
+    """
+    best, notes = receipt_for(target, track, root, state_sha256=state_sha256)
+    return None if best is None else quality_of(best), notes
+
+
+def quality_of(receipt: Receipt) -> dict[str, Any]:
+    """The ``quality`` of a score's document that a receipt tells, with the place of the receipt."""
+    quality = {key: receipt.document["quality"][key] for key in _KEPT}
+    return {**quality, "receipt": (RECEIPTS / receipt.path.name).as_posix()}
+
+
+def receipt_for(
+    target: Mapping[str, Any],
+    track: str | None,
+    root: Path,
+    *,
+    state_sha256: Callable[[], str | None],
+) -> tuple[Receipt | None, tuple[str, ...]]:
+    """The evaluation receipt of a score's ``target`` on ``track``, and notes on those not used.
+
+    Receipts are those in ``root``/reports/receipts; ``track`` is None for a data set that is no
+    track. A receipt belongs to the target if the file has the same sha256, or, where
     neither has a file, the tensors (``state_sha256`` is asked only then), and the architecture and
     the size of the input are the same. Of several the one of a whole data set counts, then one with
     the card's own preprocessing, then the last by name. MicronetError for a receipt that is none,
@@ -48,13 +69,11 @@ def quality_for(
     if not usable:
         return None, tuple(notes)
     _check_agreement([each for each in usable if _complete(each)])
-    best = max(usable, key=_rank)
-    quality = {key: best.document["quality"][key] for key in _KEPT}
-    return {**quality, "receipt": (RECEIPTS / best.path.name).as_posix()}, tuple(notes)
+    return max(usable, key=_rank), tuple(notes)
 
 
 def _same_network(
-    receipt: Receipt, target: Mapping[str, Any], track: str, state: Callable[[], str | None]
+    receipt: Receipt, target: Mapping[str, Any], track: str | None, state: Callable[[], str | None]
 ) -> bool:
     measured = receipt.document["target"]
     if receipt.document["track"] != track or measured["architecture"] != target["architecture"]:
@@ -90,7 +109,7 @@ def _size(extents: tuple[int, ...]) -> str:
 
 
 def _complete(receipt: Receipt) -> bool:
-    return receipt.document["quality"]["qualifies"] is not None
+    return bool(receipt.document["data"]["complete"])
 
 
 def _rank(receipt: Receipt) -> tuple[bool, bool, str]:

@@ -81,6 +81,6 @@ def perplexity_quality(
 
 def _undecided(track: Track | None, recognised: str) -> str:
     if track is None:
-        return "no track, so no threshold"
+        return f"no track, so no threshold; this is {recognised}"
     whole = _WHOLE[track.name]
     return f"cannot certify: track {track.name} needs {whole}, complete; this is {recognised}"

@@ -14,7 +14,7 @@ class Edges(nn.Conv2d):
     ``legal`` is boolean [targets, sources]; None allows every edge. With ``wiring="dnw"`` the
     weight itself holds the zeros. With ``wiring="random"`` the weight is dense and a fixed 0/1
     buffer ``mask`` multiplies it, as in DNW's released random graphs. On the meta device, where
-    weights have no values, nothing is pruned: load a checkpoint into it.
+    weights have no values, nothing is pruned: load a checkpoint into it. ``budget`` is ``kept``.
     """
 
     def __init__(
@@ -26,6 +26,8 @@ class Edges(nn.Conv2d):
         wiring: str = "dnw",
     ) -> None:
         super().__init__(sources, targets, kernel_size=1, bias=False)
+        self.budget = kept
+        self.legal = legal
         self.mask: Tensor | None
         if wiring == "random":
             self.register_buffer("mask", torch.ones_like(self.weight.detach()))
@@ -43,6 +45,13 @@ class Edges(nn.Conv2d):
             legal = torch.ones(shape, dtype=torch.bool)
         chosen = keep_alive(scores, kept, legal.to(scores.device)).view_as(self.weight)
         (self.weight if self.mask is None else self.mask).mul_(chosen)
+
+    @torch.no_grad()
+    def reopen(self) -> None:
+        """Draw a fresh weight for every legal edge, as before any was chosen: training begins here."""
+        self.reset_parameters()
+        if self.legal is not None:
+            self.weight.mul_(self.legal.view_as(self.weight))
 
     def edge_weights(self) -> Tensor:
         """The weights [targets, sources, 1, 1] that the forward pass uses, zeros included."""

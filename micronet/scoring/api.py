@@ -18,8 +18,7 @@ from micronet.scoring.reference import references
 from micronet.scoring.rulebook import RuleBook, rule_book
 from micronet.scoring.tally import Tally, tally
 from micronet.scoring.trace import meta_input, trace
-from micronet.scoring.tracks import Track
-from micronet.scoring.tracks import track as track_named
+from micronet.scoring.tracks import Track, track_or_none
 from micronet.scoring.transient import peak
 from micronet.scoring.work import work
 
@@ -64,7 +63,7 @@ class Score:
 
     @property
     def total(self) -> float | None:
-        """The challenge's score; None where the rule book has no baseline."""
+        """The challenge's score; None where the rule book has no baseline, and without a track."""
         score = self.document["score"]
         return None if score is None else float(score["total"])
 
@@ -114,7 +113,8 @@ def score_target(
     """The ``micronet.score/1`` document of a loaded target."""
     card = loaded.card
     book = rule_book(rules or (card.rules if card else DEFAULT_RULES))
-    chosen = track_named(track or (card.track if card else DEFAULT_TRACK))
+    data = track or (card.track if card else DEFAULT_TRACK)
+    chosen = track_or_none(data)
     given = inputs or [input_of(loaded)]
     network = Network(trace(loaded.model, given))
     learned = learned_numbers(loaded.model)
@@ -134,19 +134,24 @@ def score_target(
         track=chosen,
         transient=peak(network.trace, network.folds if book.fold_batch_norm else {}),
         full_width=full_width,
-        notes=notes_of(loaded, network, bill),
+        notes=[*notes_of(loaded, network, bill), *_without_track(data, chosen)],
     )
     if (steps := waterfall_of(loaded, network, bill, book, chosen)) is not None:
         document["waterfall"] = steps
     if card is not None:
         document["claims"] = _claims(loaded, network, learned)
     if book.storage == "challenge":
-        document["reference"] = references(chosen.name)
+        document["reference"] = references(data)
     if second_opinion:
         from micronet.scoring.second_opinion import second_opinion as ask_others
 
         document["second_opinion"] = ask_others(loaded.model, loaded.inputs, network)
     return document
+
+
+def _without_track(data: str, track: Track | None) -> list[str]:
+    said = f"{data} is no track of the challenge: costs without a score"
+    return [said] if track is None else []
 
 
 def input_of(loaded: LoadedTarget) -> Tensor:
@@ -163,13 +168,14 @@ def _input_type(loaded: LoadedTarget) -> str:
 
 
 def waterfall_of(
-    loaded: LoadedTarget, network: Network, bill: Tally, book: RuleBook, track: Track
+    loaded: LoadedTarget, network: Network, bill: Tally, book: RuleBook, track: Track | None
 ) -> list[dict[str, Any]] | None:
     """Every difference between the score that DNW's challenge entry claimed and ours, by name.
 
-    None for networks other than that entry's, and for books that are not the challenge's.
+    None for networks other than that entry's, for books that are not the challenge's, and without a
+    track.
     """
-    if loaded.architecture != "resnet50_sparse" or book.storage != "challenge":
+    if track is None or loaded.architecture != "resnet50_sparse" or book.storage != "challenge":
         return None
     from micronet.scoring.dnw_release import count_release
     from micronet.scoring.waterfall import entry_steps
@@ -262,8 +268,10 @@ def _claims(
     )
     recounts.append(("macs, zeros included", {"parameters": sum(n for _, n in learned)}))
     challenge = tally(network, rule_book("micronet2019"), learned)
-    track = track_named(loaded.card.track)
-    total = track.score(Fraction(challenge.storage_bits, 32), challenge.cost.total).total
-    recounts.append(("micronet2019", {"score": total, "operations": challenge.cost.total}))
+    by_rules = {"operations": challenge.cost.total}
+    if (track := track_or_none(loaded.card.track)) is not None:
+        parameters = Fraction(challenge.storage_bits, 32)
+        by_rules["score"] = track.score(parameters, challenge.cost.total).total
+    recounts.append(("micronet2019", by_rules))
     untrained = loaded.weights == "untrained" and loaded.architecture in SPARSE
     return judge_claims(loaded.card.claims, recounts, untrained=untrained, remark=remark)

@@ -25,12 +25,12 @@ def score_document(
     target: Mapping[str, Any],
     bill: Tally,
     book: RuleBook,
-    track: Track,
+    track: Track | None,
     transient: Transient,
     full_width: Tally,
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """The document of one network under one rule book.
+    """The document of one network under one rule book; without a track it has no score.
 
     ``full_width`` is the same bill without the 16-bit freebie.
     """
@@ -39,7 +39,7 @@ def score_document(
         "schema": SCHEMA,
         "target": dict(target),
         "rules": {"name": book.name, "sha256": book.sha256, "unit": book.unit, "edges": book.edges},
-        "track": track.name,
+        "track": None if track is None else track.name,
         "storage": {
             "bits": bill.storage_bits,
             "parameters": _over_32(bill.storage_bits),
@@ -71,8 +71,12 @@ def _over_32(bits: int) -> int | float:
     return bits // FULL if bits % FULL == 0 else bits / FULL
 
 
-def _score(bill: Tally, full_width: Tally, book: RuleBook, track: Track) -> dict[str, float] | None:
-    """The challenge's score; a book that does not count operations has none."""
+def _score(
+    bill: Tally, full_width: Tally, book: RuleBook, track: Track | None
+) -> dict[str, float] | None:
+    """The challenge's score; None without a track, and by a book that does not count operations."""
+    if track is None:
+        return None
     if book.counter == "dnw-release":
         return _entry_score(bill, track)
     if book.storage != "challenge":
@@ -98,13 +102,13 @@ def _entry_score(bill: Tally, track: Track) -> dict[str, float]:
     }
 
 
-def _quality(track: Track) -> dict[str, Any]:
+def _quality(track: Track | None) -> dict[str, Any]:
     return {
-        "metric": track.metric,
+        "metric": "top1" if track is None else track.metric,
         "correct": None,
         "of": None,
         "value": None,
-        "threshold": float(track.threshold),
+        "threshold": None if track is None else float(track.threshold),
         "qualifies": None,
         "receipt": None,
     }

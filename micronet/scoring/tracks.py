@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from micronet.errors import MicronetError
 from micronet.scoring.tables import Table, pick, read
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 METRICS = {"top1": "at least", "perplexity": "at most"}
+UNTRACKED: Final = frozenset({"cifar10"})
+"""Data sets that cards are for and the challenge is not: no baseline, no threshold."""
 
 
 class TrackScore(NamedTuple):
@@ -78,6 +80,11 @@ class Track:
 def track(name: str) -> Track:
     """Look up a track: "imagenet", "cifar100" or "wikitext103"."""
     return pick("track", name, _shipped())
+
+
+def track_or_none(name: str | None) -> Track | None:
+    """The track called ``name``; None without a name, and for a data set that is no track."""
+    return None if name is None or name in UNTRACKED else track(name)
 
 
 def tracks() -> tuple[Track, ...]:

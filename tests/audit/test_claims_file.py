@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from micronet.audit.claims_file import MOST_BYTES, MOST_SIGNS, load
-from micronet.audit.entry import Declared, LayerRow, from_card
+from micronet.audit.entry import Declared, LayerRow, Training, from_card
 from micronet.checkpoints.card import card
 from micronet.errors import MicronetError
 
@@ -51,6 +51,13 @@ dense = ["conv1"]
 weight_bits = 8
 activation_bits = 7
 addition_bits = 32
+
+[entry.training]
+card = "tiny_static_dnw"
+edges = 31_999
+images = 50_000
+test_images = 10_000
+cycle_rates = [0.1, 1]
 
 [[entry.layer]]
 name = "conv1"
@@ -107,6 +114,7 @@ def test_everything_that_may_be_claimed_is_read(tmp_path: Path) -> None:
     [part] = entry.parts
     assert (part.of, part.name, part.printed.number) == ("macs", "stem", Fraction(1_200_000))
     assert (entry.input, entry.track) == ((1, 3, 32, 32), "cifar100")
+    assert entry.training == Training("tiny_static_dnw", 31_999, 50_000, 10_000, (0.1, 1.0))
 
 
 def test_a_claim_knows_its_number_its_unit_its_dialect_and_its_place(tmp_path: Path) -> None:
@@ -120,6 +128,7 @@ def test_a_claim_knows_its_number_its_unit_its_dialect_and_its_place(tmp_path: P
 def test_what_is_left_out_is_nothing(tmp_path: Path) -> None:
     [entry] = load(written(tmp_path, LEAST)).entries
     assert entry.declared == Declared()
+    assert entry.training is None
     assert (entry.layers, entry.parts, entry.card, entry.model, entry.why) == (
         (),
         (),
@@ -235,6 +244,17 @@ WRONG = {
         changed("track =", 'claims_from = "baseline"\ntrack ='),
         "finds no baseline 'theirs'",
     ),
+    "a training by no card": (changed("tiny_static_dnw", "tiny_static"), "training.card should be one"),
+    "a card without a recipe": (
+        changed("tiny_static_dnw", "mobilenet_v1"),
+        "training.card has no recipe: mobilenet_v1",
+    ),
+    "a network without edges": (changed("31_999", "0"), "training.edges should be a whole number of 1"),
+    "a training that forgets its test": (
+        changed("test_images", "tested"),
+        "training.test_images is missing",
+    ),
+    "a rate that is none": (changed("[0.1, 1]", '["fast"]'), "cycle_rates[0] should be a number"),
     "settings of nothing": (changed("track =", "config = { width = 2 }\ntrack ="), "config is unknown"),
 }  # fmt: skip
 

@@ -111,7 +111,7 @@ def test_every_part_survives(tmp_path: Path) -> None:
 
 def test_a_file_that_was_written_anew_is_read_anew(tmp_path: Path) -> None:
     """Though it is as long as before, and written within the clock's tick."""
-    for track in ("imagenet", "cifar100"):
+    for track in ("imagenet", "cifar100", None):
         path = put(changed(("track",), track), tmp_path / "x.evidence.json")
         assert read(path).track == track
 

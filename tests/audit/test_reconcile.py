@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,12 @@ def deviation(
 
 def evidence(counts: Sequence[Count], deviations: Sequence[Deviation] = ()) -> Evidence:
     return Evidence(TARGET, "imagenet", {}, tuple(counts), tuple(deviations), ())
+
+
+def test_without_a_track_nothing_is_scored() -> None:
+    both = [count("macs", "parameters", 5), count("macs", "operations", 7)]
+    assert len(with_scores(evidence(both))) == 3
+    assert with_scores(replace(evidence(both), track=None)) == tuple(both)
 
 
 MACS = count("macs", "macs", 300_774_272)

@@ -42,7 +42,9 @@ def no_state() -> str | None:
     raise AssertionError("the tensors were read although a file tells the network")
 
 
-def look(root: Path, scored: Any = SCORED, track: str = "imagenet") -> tuple[Any, tuple[str, ...]]:
+def look(
+    root: Path, scored: Any = SCORED, track: str | None = "imagenet"
+) -> tuple[Any, tuple[str, ...]]:
     return quality_for(scored, track, root, state_sha256=no_state)
 
 
@@ -84,16 +86,27 @@ def test_the_whole_set_is_judged_and_beats_a_subset(
     assert quality["receipt"] == "reports/receipts/by_hand.a.evaluation.json"
 
 
-OTHERS: dict[str, tuple[dict[str, Any], str]] = {
+def test_without_a_track_the_whole_set_still_beats_a_part(tmp_path: Path) -> None:
+    keep(tmp_path, name="cifar10-test", split="cifar10-test", made=answered(7, 9), track=None)
+    keep(tmp_path, name="train", made=answered(8, 9), track=None)
+    quality, _ = look(tmp_path, track=None)
+    assert (quality["correct"], quality["qualifies"]) == (7, None)
+    assert quality["receipt"] == "reports/receipts/by_hand.cifar10-test.evaluation.json"
+
+
+OTHERS: dict[str, tuple[dict[str, Any], str | None]] = {
     "other weights": ({"sha256": "0" * 64}, "imagenet"),
     "another architecture in the same file": ({"architecture": "other"}, "imagenet"),
     "weights without a file": (WITHOUT_FILE, "imagenet"),
     "another track": ({}, "cifar100"),
+    "no track": ({}, None),
 }
 
 
 @pytest.mark.parametrize(("change", "track"), OTHERS.values(), ids=OTHERS.keys())
-def test_another_network_does_not_match(tmp_path: Path, change: dict[str, Any], track: str) -> None:
+def test_another_network_does_not_match(
+    tmp_path: Path, change: dict[str, Any], track: str | None
+) -> None:
     keep(tmp_path)
     assert look(tmp_path, {**SCORED, **change}, track) == (None, ())
 

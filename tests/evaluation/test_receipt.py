@@ -124,7 +124,7 @@ def test_nothing_but_the_tracks_whole_set_decides(name: str, split: str | None, 
 def test_without_a_track_there_is_no_threshold() -> None:
     found = top1_quality(None, split="cifar10-test", recognised="all", correct=9, of=10)
     assert (found["threshold"], found["qualifies"], found["interval"]) == (None, None, None)
-    assert found["verdict"] == "no track, so no threshold"
+    assert found["verdict"] == "no track, so no threshold; this is all"
 
 
 def test_a_whole_set_is_certified_in_the_document() -> None:

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from micronet.checkpoints.card import cards
 from micronet.errors import MicronetError
 from micronet.scoring import leaderboard as leaderboards
 from micronet.scoring import tracks as module
 from micronet.scoring.baselines import baseline
 from micronet.scoring.leaderboard import leaderboard
-from micronet.scoring.tracks import track, tracks
+from micronet.scoring.tracks import UNTRACKED, track, track_or_none, tracks
 from micronet.shelf import folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SHIPPED = (folder("scoring") / "tracks.toml").read_text(encoding="utf-8")
+NAMES = ["imagenet", "cifar100", "wikitext103"]
 BOARD = (folder("scoring") / "leaderboard.toml").read_text(encoding="utf-8")
 
 
@@ -31,10 +33,26 @@ def rewritten(tmp_path: Path, text: str, old: str, new: str) -> Path:
 
 
 def test_the_challenge_has_three_tracks() -> None:
-    assert [each.name for each in tracks()] == ["imagenet", "cifar100", "wikitext103"]
+    assert [each.name for each in tracks()] == NAMES
 
 
-@pytest.mark.parametrize("name", ["imagenet", "cifar100", "wikitext103"])
+def test_every_card_is_on_a_track_or_on_a_data_set_that_is_none() -> None:
+    found = {card.track for card in cards()}
+    assert found == {each.name for each in tracks()} | UNTRACKED == {"cifar10", *NAMES}
+
+
+@pytest.mark.parametrize("name", [None, "cifar10"])
+def test_there_may_be_no_track(name: str | None) -> None:
+    assert track_or_none(name) is None
+
+
+def test_a_track_is_found_or_the_word_is_wrong() -> None:
+    assert track_or_none("imagenet") is track("imagenet")
+    with pytest.raises(MicronetError, match="There is no track 'mnist'"):
+        track_or_none("mnist")
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_network_of_the_baselines_size_scores_two(name: str) -> None:
     chosen = track(name)
     made = chosen.score(chosen.baseline_parameters, chosen.baseline_operations)

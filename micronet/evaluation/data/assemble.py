@@ -65,7 +65,7 @@ def assemble(
         classes=classes,
         examples=examples,
         read=read,
-        fingerprint=_fingerprint(examples, pixels),
+        fingerprint=fingerprint_of(examples, pixels),
         split=split,
         recognised=words,
         notes=tuple(notes),
@@ -89,12 +89,12 @@ def _check_track(root: Path, classes: tuple[str, ...], track: str | None) -> Non
     if expected is not None and len(expected) != len(classes):
         found = count_of(len(classes), "class")
         raise MicronetError(
-            f"{root}: {found}, but track '{track}' has {len(expected):,}.",
-            "Give the data set of that track, or leave --track out.",
+            f"{root}: {found}, but {track} has {len(expected):,}.",
+            "Give that data set, or leave --track out.",
         )
 
 
-def _fingerprint(examples: Iterable[Example], pixels: bytes) -> str:
+def fingerprint_of(examples: Iterable[Example], pixels: bytes | memoryview) -> str:
     """The sha256 of label, size, length of the name and name of each example, then of pixels."""
     digest = hashlib.sha256()
     for example in examples:

@@ -104,26 +104,34 @@ def open_cifar(variant: Variant, place: Path, track: str | None) -> Dataset:
     """The test split; its pixels are kept in memory (30 MB) and count for the fingerprint."""
     path = place / variant.file
     content = read_whole(path, MAX_TEST_BYTES)
-    classes = class_list(variant.classes)
-    if variant.label_bytes:
-        labels, pixels = _decode_binary(path, content, variant.label_bytes)
-    else:
-        key = "labels" if variant.classes == CIFAR10 else "fine_labels"
-        labels, pixels = decode_pickle(path, content, key, ROW_BYTES)
-    wrong = [label for label in labels if not 0 <= label < len(classes)]
-    if wrong:
-        raise MicronetError(f"{path}: label {wrong[0]}, expected 0 to {len(classes) - 1}.")
+    labels, pixels = decode_rows(variant, path, content)
     examples = [Example(f"test/{index:05d}", label, 0) for index, label in enumerate(labels)]
     return assemble(
         variant.kind,
         place,
-        classes,
+        class_list(variant.classes),
         in_order(examples, path),
         PixelReader(pixels).read,
         track=track,
         pixels=pixels,
         recognised=_official(variant, content),
     )
+
+
+def decode_rows(
+    variant: Variant, path: Path, content: bytes, split: str = "test"
+) -> tuple[list[int], bytes]:
+    """The labels and the rows of pixels in a file of ``split``; MicronetError if it is no such file."""
+    if variant.label_bytes:
+        labels, pixels = _decode_binary(path, content, variant.label_bytes)
+    else:
+        key = "labels" if variant.classes == CIFAR10 else "fine_labels"
+        labels, pixels = decode_pickle(path, content, key, ROW_BYTES, split)
+    most = len(class_list(variant.classes)) - 1
+    wrong = [label for label in labels if not 0 <= label <= most]
+    if wrong:
+        raise MicronetError(f"{path}: label {wrong[0]}, expected 0 to {most}.")
+    return labels, pixels
 
 
 def _official(variant: Variant, content: bytes) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""The test split of CIFAR's Python version: a pickle of Python 2, read as data, never unpickled."""
+"""A split of CIFAR's Python version: a pickle of Python 2, read as data, never unpickled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ _ARRAYS: Final = frozenset(
 )
 
 
-def decode_pickle(path: Path, content: bytes, key: str, row_bytes: int) -> tuple[list[int], bytes]:
+def decode_pickle(
+    path: Path, content: bytes, key: str, row_bytes: int, split: str = "test"
+) -> tuple[list[int], bytes]:
     """The labels under ``key`` and the rows under "data"; MicronetError if it is anything else."""
     try:
         value = load_pickle(Cursor(memoryview(content)))
@@ -25,7 +27,7 @@ def decode_pickle(path: Path, content: bytes, key: str, row_bytes: int) -> tuple
         return labels, _rows(_entry(value, "data"), len(labels), row_bytes)
     except RefusedError as error:
         raise MicronetError(
-            f"{path}: is not CIFAR's test split: {error}.",
+            f"{path}: is not CIFAR's {split} split: {error}.",
             "Get the set again: https://www.cs.toronto.edu/~kriz/cifar.html",
         ) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from micronet.evaluation.data.assemble import assemble, in_order
@@ -17,15 +18,37 @@ if TYPE_CHECKING:
 KIND = "class-folders"
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """The images of class folders in order, the classes in label order, and what is told of them."""
+
+    classes: tuple[str, ...]
+    examples: tuple[Example, ...]
+    notes: tuple[str, ...]
+
+
 def open_class_folders(root: Path, top: Listing, track: str | None) -> Dataset:
+    """The images of ``labelled_images``; where all lie loose, those of a flat folder."""
+    found = labelled_images(root, top, track)
+    if found is None:
+        return open_flat(root, top, None, track)
+    names = tuple(example.name for example in found.examples)
+    reader = FileReader(str(root.absolute()), names)
+    return assemble(
+        *(KIND, root, found.classes, found.examples, reader.read), notes=found.notes, track=track
+    )
+
+
+def labelled_images(root: Path, top: Listing, track: str | None) -> Labelled | None:
     """The images under the folders that ``top`` lists, at any depth; a folder's name is the class.
 
-    A folder without images keeps its place among the classes, as it does in torchvision.
+    A folder without images keeps its place among the classes, as it does in torchvision. None if
+    all images lie outside of them.
     """
     labelling = label_folders(str(root), top.folders, track)
     found = list_trees(root, top.folders)
     if top.images and not found.images:
-        return open_flat(root, top, None, track)
+        return None
     found.others += top.others
     found.tars += top.tars
     examples = in_order(
@@ -35,9 +58,8 @@ def open_class_folders(root: Path, top: Listing, track: str | None) -> Dataset:
         ),
         root,
     )
-    reader = FileReader(str(root.absolute()), tuple(example.name for example in examples))
     notes = (*labelling.notes, *_left_out(top, found), *found.notes())
-    return assemble(KIND, root, labelling.classes, examples, reader.read, notes=notes, track=track)
+    return Labelled(labelling.classes, examples, notes)
 
 
 def _left_out(top: Listing, found: Listing) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ IMAGENET: Final = "imagenet"
 CIFAR100: Final = "cifar100"
 CIFAR10: Final = "cifar10"
 IMAGE_TRACKS: Final = (IMAGENET, CIFAR100)
+_OF_IMAGES: Final = (*IMAGE_TRACKS, CIFAR10)
 WNID: Final = re.compile(r"n[0-9]{8}")
 WNID_CHARACTERS: Final = 9
 MAX_CLASSES: Final = 100_000
@@ -37,10 +38,10 @@ def wnid_labels() -> Mapping[str, int]:
 
 
 def track_classes(track: str | None) -> tuple[str, ...] | None:
-    """The classes of a track of images; None without a track. MicronetError for another track."""
+    """The classes of a track of images, or of "cifar10"; None without. MicronetError for another."""
     if track is None:
         return None
-    if track not in IMAGE_TRACKS:
+    if track not in _OF_IMAGES:
         raise MicronetError(
             f"Track '{track}' is not judged on images.",
             f"Tracks that are: {', '.join(IMAGE_TRACKS)}.",

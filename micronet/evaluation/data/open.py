@@ -26,7 +26,7 @@ def open_dataset(path: Path, *, labels: Path | None = None, track: str | None = 
     """Class folders, a flat folder with its list of ``labels``, CIFAR as published, or tar files.
 
     A folder that holds "val", "validation" or "test" stands for that. ``track`` ("imagenet",
-    "cifar100") says which classes numbers are of, and must fit. No image is read. Raises
+    "cifar100", "cifar10") says which classes numbers are of, and must fit. No image is read. Raises
     MicronetError if it is none of these, contradicts itself or the track, or lacks labels.
     """
     try:

@@ -10,8 +10,8 @@ from micronet.evaluation.data.classes import wnid_labels
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_EVALUATED: Final = ("val", "validation", "test")  # ImageNet's "test" has no labels, so "val" first
-_TRAINING: Final = frozenset({"train", "training"})
+EVALUATED: Final = ("val", "validation", "test")  # ImageNet's "test" has no labels, so "val" first
+TRAINING: Final = ("train", "training")
 
 
 def split_folder(place: str, folders: Collection[str]) -> str | None:
@@ -21,12 +21,12 @@ def split_folder(place: str, folders: Collection[str]) -> str | None:
     """
     if any(name in wnid_labels() for name in folders):
         return None
-    for name in _EVALUATED:
+    for name in EVALUATED:
         if name in folders:
             return name
-    if folders and _TRAINING.issuperset(folders):
+    if folders and set(folders).issubset(TRAINING):
         raise MicronetError(
-            f"{place}: holds training data, and none of {', '.join(_EVALUATED)}.",
+            f"{place}: holds training data, and none of {', '.join(EVALUATED)}.",
             f"To evaluate on it give that folder itself: {place}/{min(folders)}",
         )
     return None

@@ -125,7 +125,7 @@ def test_both_sets_in_one_folder_are_told_apart_by_the_track(
 
 def test_cifar10_does_not_fit_the_track_of_cifar100(tmp_path: Path) -> None:
     write(tmp_path, "cifar-10-batches-bin", records())
-    with pytest.raises(MicronetError, match="10 classes, but track 'cifar100' has 100"):
+    with pytest.raises(MicronetError, match="10 classes, but cifar100 has 100"):
         open_dataset(tmp_path, track="cifar100")
 
 

@@ -230,7 +230,7 @@ def test_numbers_with_gaps_are_names_unless_the_track_knows_better(plant: Plant)
 def test_all_of_another_data_set_is_not_a_part_of_the_tracks(plant: Plant) -> None:
     """Folders 00 to 99 are somebody's hundred classes, not the first hundred of ImageNet's."""
     root = plant({f"{label:02d}/a.png": b"" for label in range(100)})
-    with pytest.raises(MicronetError, match="100 classes, but track 'imagenet' has 1,000"):
+    with pytest.raises(MicronetError, match="100 classes, but imagenet has 1,000"):
         open_dataset(root, track="imagenet")
 
 

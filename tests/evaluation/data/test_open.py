@@ -108,9 +108,14 @@ def test_a_track_with_another_number_of_classes_is_an_error(plant: Plant) -> Non
     with pytest.raises(MicronetError) as caught:
         open_dataset(root, track="cifar100")
     assert str(caught.value) == (
-        f"{root}: 1,000 classes, but track 'cifar100' has 100.\n"
-        "Give the data set of that track, or leave --track out."
+        f"{root}: 1,000 classes, but cifar100 has 100.\nGive that data set, or leave --track out."
     )
+
+
+def test_cifar10_is_no_track_and_still_says_which_classes_are_meant(plant: Plant) -> None:
+    found = open_dataset(plant({"dog/a.jpg": b"", "cat/b.jpg": b""}), track="cifar10")
+    assert found.classes == class_list("cifar10")
+    assert [example.label for example in found.examples] == [3, 5]
 
 
 def test_a_track_without_images_is_an_error(plant: Plant) -> None:
