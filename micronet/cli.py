@@ -20,7 +20,7 @@ PIPE_CLOSED: Final = 141  # 128 + SIGPIPE, as shells report it
 CRASHED: Final = 2  # nothing was judged
 
 # Importing a group registers its verbs, in the order of the help.
-for group in ("get", "score", "audit", "evaluate", "report", "package", "slim"):
+for group in ("get", "score", "audit", "evaluate", "report", "package", "slim", "train"):
     import_module(f"micronet.verbs.{group}")
 
 

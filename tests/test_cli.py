@@ -120,7 +120,9 @@ def test_without_a_verb_there_is_help_and_nothing_judged() -> None:
     assert done.returncode == 2
 
 
-VERBS = "list show fetch build score audit reconcile evaluate report package verify slim".split()
+VERBS = (
+    "list show fetch build score audit reconcile evaluate report package verify slim train".split()
+)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from micronet.reports.material import Material
     from micronet.reports.table import Table
 
-Shown = Literal["submission", "leaderboard", "stages", "layers", "waterfall", "audit", "findings"]
+Shown = Literal[
+    "submission", "leaderboard", "training", "runs", "stages", "layers", "waterfall", "audit",
+    "findings",
+]  # fmt: skip
 Format = Literal["terminal", "markdown", "latex", "csv", "json", "html"]
 FOLDER: Final = Path("reports")
 _MACHINE: Final = ("csv", "json")
@@ -74,6 +77,7 @@ def _write(material: Material, made: Sequence[Table], request: Request) -> None:
     from micronet.commands.render_table import table_view
     from micronet.reports.outputs import texts, write
     from micronet.reports.tables import SUBMISSION
+    from micronet.reports.training_table import TRAINING
 
     files = texts(material, made)
     if request.figures:
@@ -83,7 +87,7 @@ def _write(material: Material, made: Sequence[Table], request: Request) -> None:
     write(request.out, files)
     width = console.terminal_columns()
     for table in made:
-        if table.name.startswith(SUBMISSION):
+        if table.name.startswith((SUBMISSION, TRAINING)):
             console.write([*table_view(table, width=width), ""])
     for line in _said(request.out, files):
         console.say(line)

@@ -7,7 +7,10 @@ import typer
 
 from micronet.verbs.app import SUBMIT, Task, app
 
-Shown = Literal["submission", "leaderboard", "stages", "layers", "waterfall", "audit", "findings"]
+Shown = Literal[
+    "submission", "leaderboard", "training", "runs", "stages", "layers", "waterfall", "audit",
+    "findings",
+]  # fmt: skip
 Format = Literal["terminal", "markdown", "latex", "csv", "json", "html"]
 _ONE = "One table"
 

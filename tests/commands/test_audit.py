@@ -249,3 +249,13 @@ def test_a_network_of_another_name_or_size_is_no_shipped_one() -> None:
     card = ENTRIES["mobilenet_v1"]
     assert from_receipt(replace(card, input=(1, 3, 128, 128)), ROOT)[0] is None
     assert from_receipt(replace(card, track="cifar100"), ROOT)[0] is None
+
+
+def test_the_evidence_about_an_entry_is_not_that_about_a_card_of_its_name() -> None:
+    """Theirs, rebuilt untrained, and ours, which we trained, are both called tiny_static_dnw."""
+    shipped = ENTRIES["tiny_static_dnw"]
+    assert from_receipt(shipped, ROOT)[0] is not None
+    ours = replace(shipped, card="tiny_static_dnw", architecture=None, config=None)
+    found, why = from_receipt(ours, ROOT)
+    assert found is None
+    assert why == "tiny_static_dnw.evidence.json is about another network: micronet audit --save"

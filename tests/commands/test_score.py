@@ -143,6 +143,17 @@ def test_quality_on_a_subset_certifies_nothing(document: Document) -> None:
     assert (raised.value.exit_code, raised.value.next_step) == (2, EVALUATE)
 
 
+def test_without_a_track_there_is_no_quality_to_require(document: Document) -> None:
+    measured(document, "a subset")
+    document["track"] = None
+    with pytest.raises(MicronetError, match="by_hand is on no track") as raised:
+        required()
+    assert (raised.value.exit_code, raised.value.next_step) == (
+        2,
+        "Leave --require-quality out; the accuracy stands beside the costs.",
+    )
+
+
 @pytest.mark.parametrize("stub", [True, False])
 def test_quality_that_nobody_measured_is_unknown(document: Document, *, stub: bool) -> None:
     if not stub:

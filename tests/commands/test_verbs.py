@@ -63,16 +63,25 @@ def written(path: Path) -> Path:
     return path
 
 
-def test_the_list_has_one_line_a_card(capsys: Capture) -> None:
+def test_the_list_has_a_table_a_track_and_one_line_a_card(capsys: Capture) -> None:
     assert listing.run(json=False) == 0
-    _, _, *rows = capsys.readouterr().out.splitlines()
-    assert [row.split()[0] for row in rows] == [each.name for each in cards()]
-    assert len(rows) > 5
+    found = {}
+    for table in capsys.readouterr().out.split("\n\n"):
+        title, columns, _, *rows = table.splitlines()
+        found[title] = [row.split()[0] for row in rows]
+        assert ("claims" in columns) == ("no track" not in title)
+    tracks = ("imagenet", "cifar100", "wikitext103", "cifar10")
+    names = [[each.name for each in cards() if each.track == track] for track in tracks]
+    titles = [*tracks[:3], "cifar10, no track of the challenge"]
+    assert list(found.items()) == list(zip(titles, names, strict=True))
+    assert all(names)
+    assert sum(map(len, names)) == len(cards())
 
 
-def test_the_list_as_json_has_numbers_for_claims(capsys: Capture) -> None:
+def test_the_list_as_json_is_by_name_and_has_numbers_for_claims(capsys: Capture) -> None:
     assert listing.run(json=True) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert list(rows) == [each.name for each in cards()]
     macs = {claim["quantity"]: claim for claim in rows["mnv1_582M"]["claims"]}["macs"]
     assert macs == {
         "quantity": "macs",
@@ -99,7 +108,8 @@ def test_show_leaves_nothing_of_a_card_out(name: str, capsys: Capture) -> None:
     facts = [one.title, one.architecture, one.track, one.rules, one.licence, one.paper.url]
     facts += [str(value) for table in (one.config, one.recipe) for value in table.values()]
     facts += [claim.stated for claim in one.claims] + [claim.where for claim in one.claims]
-    facts += [source.url for source in one.sources] + list(one.notes)
+    facts += [source.url for source in one.sources if source.url] + list(one.notes)
+    facts += [source.sha256 for source in one.sources if source.sha256]
     assert [fact for fact in facts if fact not in shown] == []
 
 

@@ -1,0 +1,1 @@
+"""Images to learn from: opened, held in memory or read ahead, drawn in order, augmented, in batches."""

@@ -1,0 +1,1 @@
+"""Networks of single-channel nodes on a CPU: node-major activations, compiled kernels."""
