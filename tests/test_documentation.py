@@ -63,7 +63,7 @@ def test_relative_links_lead_somewhere(page: str) -> None:
 
 def test_the_readme_takes_two_minutes() -> None:
     lines = README.splitlines()
-    assert len(lines) <= 142
+    assert len(lines) <= 150
     assert lines.index("make score") < 15
 
 

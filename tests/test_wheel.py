@@ -14,9 +14,13 @@ from pathlib import Path
 import pytest
 
 import micronet
+from micronet.checkpoints.card import cards
+from micronet.checkpoints.digest import sha256_of
+from tests.checkpoints import trained
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", ".gitignore", "micronet", "scoring")
+SHIPPED = f"checkpoints/{trained.NAME}.pt"
 PLANTED = (
     "checkpoints/built.pt",
     "checkpoints/README.md",
@@ -37,7 +41,10 @@ def quietly(*command: str | Path, cwd: Path | None = None) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of a copy of this tree in which files lie that do not belong into a wheel."""
+    """The wheel of a copy of this tree in which files lie that do not belong into a wheel.
+
+    And one trained wiring more than this tree has, shipped as CONTRIBUTING says.
+    """
     tree = tmp_path_factory.mktemp("tree")
     for name in SOURCES:
         if (ROOT / name).is_dir():
@@ -47,8 +54,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for planted in PLANTED:
         (tree / planted).parent.mkdir(parents=True, exist_ok=True)
         (tree / planted).write_text("planted", encoding="utf-8")
-    for card in (ROOT / "checkpoints").glob("*.toml"):
-        shutil.copy(card, tree / "checkpoints")
+    for file in ("*.toml", *(f"{name}.pt" for name in trained_cards())):
+        for found in (ROOT / "checkpoints").glob(file):
+            shutil.copy(found, tree / "checkpoints")
+    own = trained.stand_in(tree / SHIPPED)
+    own.with_suffix(".toml").write_text(trained.card_text(sha256_of(own)), encoding="utf-8")
+    with (tree / ".gitignore").open("a", encoding="utf-8") as rules:
+        rules.write(f"!/{SHIPPED}\n")
     build = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tree / "dist")
     quietly(*build, tree)
     [built] = (tree / "dist").glob("*.whl")
@@ -69,6 +81,10 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "bin"
 
 
+def trained_cards() -> list[str]:
+    return [card.name for card in cards() if card.weights == "trained"]
+
+
 def expected_files() -> set[str]:
     """The rules: all Python and its typing mark, schemas, the data as shelf, the metadata."""
     package = {
@@ -81,9 +97,11 @@ def expected_files() -> set[str]:
         for pattern in ("scoring/**/*.toml", "scoring/classes/*.txt", "checkpoints/*.toml")
         for path in ROOT.glob(pattern)
     }
+    weights = {f"micronet/_shelf/checkpoints/{name}.pt" for name in trained_cards()}
+    own = {f"micronet/_shelf/checkpoints/{trained.NAME}.{kind}" for kind in ("toml", "pt")}
     info = f"micronet_wirings-{micronet.__version__}.dist-info"
     metadata = ("METADATA", "WHEEL", "entry_points.txt", "RECORD", "licenses/LICENSE")
-    return package | shelf | {f"{info}/{name}" for name in metadata}
+    return package | shelf | weights | own | {f"{info}/{name}" for name in metadata}
 
 
 def test_the_wheel_holds_exactly_what_the_rules_say(wheel: Path) -> None:
@@ -106,9 +124,19 @@ def test_it_runs_from_the_root_folder(environment: Path) -> None:
 
 def test_its_shelf_has_every_card(environment: Path) -> None:
     listed = json.loads(quietly(environment / "micronet", "list", "--json", cwd=Path("/")))
-    cards = {path.stem for path in (ROOT / "checkpoints").glob("*.toml")}
-    assert {card["name"] for card in listed} == cards
-    assert len(cards) > 5
+    names = {path.stem for path in (ROOT / "checkpoints").glob("*.toml")}
+    assert {card["name"] for card in listed} == {*names, trained.NAME}
+    assert len(names) > 5
+
+
+def test_trained_weights_come_with_it(environment: Path) -> None:
+    listed = json.loads(quietly(environment / "micronet", "list", "--json", cwd=Path("/")))
+    here = {card["name"]: card["here"] for card in listed if card["weights"] == "trained"}
+    assert here == dict.fromkeys([*trained_cards(), trained.NAME], "shipped")
+    words = (environment / "micronet", "score", trained.NAME, "--json")
+    scored = json.loads(quietly(*words, cwd=Path("/")))
+    assert scored["target"]["weights"] == "trained"
+    assert scored["operations"]["multiplications"] > 0
 
 
 def test_the_probe_would_notice_the_checkout(environment: Path) -> None:

@@ -1,12 +1,13 @@
-"""A table as CSV: plain numbers, a column of dialects beside each that has them, the notes in words."""
+"""A table as CSV: plain numbers, beside them deviations and dialects if there are, the notes in words."""
 
 from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from micronet.reports.shown import plain_number, visible
+from micronet.reports.shown import plain_number, root, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,33 +17,49 @@ if TYPE_CHECKING:
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
+@dataclass(frozen=True)
+class _Beside:
+    """What a column needs further columns for."""
+
+    deviation: bool
+    detail: bool
+
+
 def comma_separated(table: Table) -> str:
     """The rows and the total under a line of keys; lines end with a newline."""
-    detailed = [
-        any(row.cells[place].detail for row in table.lines) for place in range(len(table.columns))
+    beside = [
+        _Beside(
+            any(row.cells[place].variance is not None for row in table.lines),
+            any(row.cells[place].detail for row in table.lines),
+        )
+        for place in range(len(table.columns))
     ]
     noted = {note.mark: note.text for note in table.notes if note.mark}
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(_head(table, detailed, noted=bool(noted)))
+    writer.writerow(_head(table, beside, noted=bool(noted)))
     for row in table.lines:
-        writer.writerow(_fields(row, detailed, noted))
+        writer.writerow(_fields(row, beside, noted))
     return file.getvalue()
 
 
-def _head(table: Table, detailed: Sequence[bool], *, noted: bool) -> Iterable[str]:
-    for column, with_detail in zip(table.columns, detailed, strict=True):
+def _head(table: Table, beside: Sequence[_Beside], *, noted: bool) -> Iterable[str]:
+    for column, further in zip(table.columns, beside, strict=True):
         yield column.key
-        if with_detail:
+        if further.deviation:
+            yield f"{column.key}_deviation"
+        if further.detail:
             yield f"{column.key}_counted_as"
     if noted:
         yield "notes"
 
 
-def _fields(row: Row, detailed: Sequence[bool], noted: dict[int, str]) -> Iterable[str]:
-    for cell, with_detail in zip(row.cells, detailed, strict=True):
+def _fields(row: Row, beside: Sequence[_Beside], noted: dict[int, str]) -> Iterable[str]:
+    for cell, further in zip(row.cells, beside, strict=True):
         yield _value(cell)
-        if with_detail:
+        if further.deviation:
+            yield "" if cell.variance is None else plain_number(root(cell.variance))
+        if further.detail:
             yield harmless(cell.detail)
     if noted:
         marks = dict.fromkeys(mark for cell in row.cells for mark in cell.marks)

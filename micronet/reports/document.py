@@ -6,6 +6,8 @@ import json
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
+from micronet.reports.shown import root
+
 if TYPE_CHECKING:
     from micronet.reports.table import Cell, Row, Table, Value
 
@@ -48,6 +50,9 @@ def _cell(cell: Cell) -> dict[str, Any]:
     found: dict[str, Any] = {"value": _number(cell.value)}
     if isinstance(cell.value, Fraction) and Fraction(float(cell.value)) != cell.value:
         found["exact"] = str(cell.value)
+    if cell.variance is not None:
+        found["deviation"] = float(root(cell.variance))
+        found["variance"] = str(cell.variance)
     if cell.stated:
         found["stated"] = cell.stated
     if cell.detail:

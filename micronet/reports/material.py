@@ -1,4 +1,4 @@
-"""What a report is made from: the networks that were scored, what is known of each, the audit."""
+"""What a report is made from: the networks that were scored or trained, what is known of each, the audit."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from micronet.evaluation.lookup import quality_for
 from micronet.reports import RECEIPTS
 from micronet.reports.counted import counted_targets, identity
 from micronet.reports.score_receipt import BOOK, ScoreReceipt, read_receipts
+from micronet.reports.training_receipt import read_trainings
+from micronet.reports.training_runs import Experiment, experiments
 from micronet.scoring.baselines import Baseline, baselines
 from micronet.scoring.rulebook import rule_book
 from micronet.scoring.tracks import Track, track
@@ -67,12 +69,14 @@ class Material:
     """Everything that the tables are made from, in the order in which they show it.
 
     ``receipts`` are all that were read, also those by other rules and of the baselines.
+    ``experiments`` are the training runs.
     """
 
     networks: tuple[Network, ...]
     yardsticks: tuple[Yardstick, ...]
     receipts: tuple[ScoreReceipt, ...]
     audit: Mapping[str, Any] | None = None
+    experiments: tuple[Experiment, ...] = ()
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -82,7 +86,9 @@ class Material:
 
 
 def gather(root: Path, audit: Mapping[str, Any] | None = None) -> Material:
-    """Read ``root``/reports/receipts. MicronetError if nothing there was scored by the challenge's rules.
+    """Read ``root``/reports/receipts. MicronetError if there is nothing to report.
+
+    That is what was scored by the challenge's rules, and what was trained.
 
     Networks come by track, the best score first.
     """
@@ -96,7 +102,8 @@ def gather(root: Path, audit: Mapping[str, Any] | None = None) -> Material:
         for chosen in [receipt.track]
         if chosen is not None
     ]
-    if not networks:
+    trained = experiments(read_trainings(root))
+    if not networks and not trained:
         raise MicronetError(
             f"{root / RECEIPTS}: no network was scored here by {BOOK}{_beside(receipts)}.",
             "Score one and keep the receipt: micronet score TARGET --save",
@@ -104,7 +111,7 @@ def gather(root: Path, audit: Mapping[str, Any] | None = None) -> Material:
     networks.sort(
         key=lambda each: (each.track.name, each.receipt.score(each.track).total, each.name)
     )
-    return Material(tuple(networks), _yardsticks(counted), receipts, audit)
+    return Material(tuple(networks), _yardsticks(counted), receipts, audit, trained)
 
 
 def _network(
@@ -141,9 +148,14 @@ def _yardsticks(counted: Mapping[Identity, Counts]) -> tuple[Yardstick, ...]:
 
 
 def _beside(receipts: Iterable[ScoreReceipt]) -> str:
-    """The baselines that were: they stand in the tables anyway."""
-    names = sorted({receipt.name for receipt in receipts if receipt.book == BOOK})
-    return f", only {', '.join(names)}, which every table has" if names else ""
+    """What was: baselines, which stand in the tables anyway, and networks on no track."""
+    scored = [receipt for receipt in receipts if receipt.book == BOOK]
+    told = {
+        "which every table has": {each.name for each in scored if each.track is not None},
+        "on no track": {each.name for each in scored if each.track is None},
+    }
+    said = [f"{', '.join(sorted(names))}, {why}" for why, names in told.items() if names]
+    return f", only {'; '.join(said)}" if said else ""
 
 
 def _names(baseline: Baseline) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from micronet.reports.markdown import escaped, markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from micronet.reports.material import Material
     from micronet.reports.table import Table
 
-_IN_FULL = ("submission-", "leaderboard-", "audit", "findings", "waterfall-")
+_IN_FULL = ("submission-", "leaderboard-", "training", "audit", "findings", "waterfall-")
 
 
 def overview(material: Material, tables: Sequence[Table]) -> str:
@@ -21,11 +21,11 @@ def overview(material: Material, tables: Sequence[Table]) -> str:
 
 
 def _parts(material: Material, tables: Sequence[Table]) -> Iterator[str]:
-    names = ", ".join(escaped(network.name) for network in material.networks)
     yield "# What was found\n"
     yield "Written by `micronet report` from the receipts in `receipts/`; not to be edited."
     yield "`micronet report --check` fails when it is.\n"
-    yield f"Scored: {names}."
+    yield from _said("Scored", (network.name for network in material.networks))
+    yield from _said("Trained", (each.facts["card"] for each in material.experiments))
     yield "The same with figures and every layer, in one page: [report.html](report.html).\n"
     for table in tables:
         if table.name.startswith(_IN_FULL):
@@ -40,3 +40,9 @@ def _parts(material: Material, tables: Sequence[Table]) -> Iterator[str]:
         )
         yield f"| {escaped(table.title)} | {links} |"
     yield ""
+
+
+def _said(what: str, names: Iterable[str]) -> Iterator[str]:
+    """A sentence on who was, each once; none without anybody."""
+    if found := ", ".join(escaped(name) for name in dict.fromkeys(names)):
+        yield f"{what}: {found}."

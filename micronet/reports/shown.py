@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from fractions import Fraction
+from math import isqrt
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -24,7 +25,11 @@ def shown(cell: Cell, column: Column) -> str:
         return DASH
     if isinstance(cell.value, str):
         return visible(cell.value)
-    return number(cell.value, column.decimals, signed=column.signed and not cell.whole)
+    text = number(cell.value, column.decimals, signed=column.signed and not cell.whole)
+    if cell.variance is None:
+        return text
+    places = _MOST_DECIMALS if column.decimals is None else column.decimals
+    return f"{text} ± {number(root(cell.variance, places), column.decimals)}"
 
 
 def number(value: int | Fraction, decimals: int | None = None, *, signed: bool = False) -> str:
@@ -55,6 +60,16 @@ def _decimal(value: Fraction, places: int) -> str:
         return str(scaled)
     whole, rest = divmod(scaled, 10**places)
     return f"{whole}.{rest:0{places}d}"
+
+
+def root(value: Fraction, places: int = _SORT_DECIMALS) -> Fraction:
+    """The square root of ``value`` (0 or more) to ``places`` decimals, half to even, by integers."""
+    scaled = value * 10 ** (2 * places)
+    halves = isqrt(int(4 * scaled))
+    whole, half = divmod(halves, 2)
+    tie = halves * halves == 4 * scaled
+    up = half == 1 and not (tie and whole % 2 == 0)
+    return Fraction(whole + up, 10**places)
 
 
 def visible(text: str) -> str:

@@ -42,7 +42,7 @@ class Cell:
     ``stated`` is the number as its source prints it ("564M") and is shown instead of ``value``.
     ``detail`` says in which dialect it was counted, or of how many images. ``marks`` are the
     numbers of the table's notes that belong to it. ``whole``: no difference, although its column's
-    numbers are.
+    numbers are. ``variance`` of a mean: the root of it is shown behind a ±.
     """
 
     value: Value = None
@@ -51,6 +51,7 @@ class Cell:
     marks: tuple[int, ...] = ()
     tone: Tone = ""
     whole: bool = False
+    variance: Fraction | None = None
 
 
 @dataclass(frozen=True)

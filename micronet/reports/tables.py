@@ -9,6 +9,7 @@ from micronet.reports.audit_table import claims_table, findings_table, waterfall
 from micronet.reports.layers import layers_table, stages_table
 from micronet.reports.leaderboard import leaderboard_table
 from micronet.reports.submission import submission_table
+from micronet.reports.training_table import RUNS, TRAINING, runs_table, training_table
 from micronet.reports.waterfall import scored_waterfall
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 SUBMISSION: Final = "submission"
 _NO_AUDIT: Final = "There is no evidence for an audit in reports/receipts."
+_NO_TRAINING: Final = "There is no receipt of a training in reports/receipts."
 
 
 def tables(material: Material) -> tuple[Table, ...]:
@@ -36,6 +38,9 @@ def _tables(material: Material) -> Iterator[Table]:
         yield submission_table(material, track)
     for track in material.tracks:
         yield leaderboard_table(material, track)
+    if material.experiments:
+        yield training_table(material.experiments)
+        yield runs_table(material.experiments)
     explained = set()
     for network in material.networks:
         yield from network_tables(network)
@@ -54,6 +59,8 @@ def of_kind(material: Material, kind: str, name: str | None = None) -> tuple[Tab
     """
     if kind in ("audit", "findings") and material.audit is None:
         raise MicronetError(_NO_AUDIT, "Make some: micronet audit --save")
+    if kind in (TRAINING, RUNS) and not material.experiments:
+        raise MicronetError(_NO_TRAINING, "Make one: micronet train CARD --data DIR --save")
     found = [table for table in tables(material) if table.name.partition("-")[0] == kind]
     if name is not None:
         found = [table for table in found if table.name.partition("-")[2] in _also(material, name)]

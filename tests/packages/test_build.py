@@ -226,6 +226,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "another score": (("tiny.pt", "--rules", "macs"), "'macs' is no reading of the challenge's"),
     "the authors' counter": (("tiny.pt", "--rules", "dnw-release"), "is no reading of"),
     "no such track": (("tiny.pt", "--track", "mnist"), "no track 'mnist'"),
+    "no track": (("tiny.pt", "--track", "cifar10"), "cifar10 is no track of the challenge"),
     "no receipt": (("tiny.pt", "--evaluation", "x.json"), "x.json: cannot be read"),
     "a receipt that is none": (("tiny.pt", "--evaluation", "bad.json"), "no evaluation receipt"),
     "no source": (("tiny.pt", "--code", "x.py"), "x.py: cannot be read"),

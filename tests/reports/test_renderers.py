@@ -25,6 +25,7 @@ from micronet.reports.page.page import some_tables
 from micronet.reports.table import Cell, Column, Note, Row, Table
 from micronet.reports.tables import tables
 from tests.reports.by_hand import HOSTILE, audit, document, material
+from tests.reports.trained_by_hand import keep, trained
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,6 +137,7 @@ def test_a_difference_below_zero_is_a_number_in_csv() -> None:
 def hostile(root: Path) -> tuple[Table, ...]:
     made = document(HOSTILE)
     made["layers"][0]["name"] = HOSTILE
+    keep(root, odd=trained(card=HOSTILE, schedule=HOSTILE))
     return tables(material(root, audit=audit(HOSTILE), odd=made))
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from micronet.cli import main
 from tests.reports.by_hand import committed, document, folder, score
+from tests.reports.trained_by_hand import keep, trained
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,11 +80,58 @@ def test_a_changed_receipt_makes_the_report_stale(root: Path) -> None:
     assert "more." in done.stderr.splitlines()[0]  # not all of them are named
 
 
+def test_a_training_that_is_new_or_changed_makes_the_report_stale(root: Path) -> None:
+    report(root)
+    keep(root, trained())
+    done = report(root, "--check")
+    assert done.returncode == 1
+    assert "reports/tables/training.csv: is missing" in done.stderr
+    report(root)
+    assert report(root, "--check").returncode == 0
+    keep(root, trained((4_000, 7_001)))
+    done = report(root, "--check")
+    assert done.returncode == 1
+    assert "reports/tables/training.csv: is not what the receipts give" in done.stderr
+    [receipt] = (root / "reports" / "receipts").glob("*.training.json")
+    receipt.unlink()
+    done = report(root, "--check")
+    assert "reports/tables/runs.csv: no receipt gives it any more" in done.stderr
+
+
+def test_trainings_alone_are_a_report(tmp_path: Path) -> None:
+    keep(tmp_path, trained(seed=2), trained((4_000, 7_100)))
+    done = report(tmp_path, "--figures")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "Training")
+    assert "70.50 ± 0.71" in done.stdout
+    assert "2 epochs instead of 160" in done.stdout
+    drawn = {path.name for path in (tmp_path / "reports" / "figures").glob("*.svg")}
+    assert drawn == {"training-accuracy-tiny_static.svg", "training-wiring-tiny_static.svg"}
+    assert report(tmp_path, "--check").returncode == 0
+    [found] = json.loads(report(tmp_path, "--show", "training", "--format", "json").stdout)["rows"]
+    assert found["top1_percent"]["variance"] == "1/2"
+    rows = report(tmp_path, "--show", "runs", "--format", "csv").stdout.splitlines()
+    assert len(rows) == 3
+
+
+def test_a_training_that_contradicts_itself_is_said_in_two_lines(root: Path) -> None:
+    keep(root, odd=trained() | {"test_right": 9_999})
+    done = report(root)
+    assert (done.returncode, done.stdout) == (2, "")
+    first, second = done.stderr.splitlines()
+    assert first.endswith(
+        "reports/receipts/odd.training.json: is no receipt of a training: test_right is 9999, but"
+        " 7000 in the last epoch."
+    )
+    assert second == "Delete it, and train again: micronet train CARD --data DIR --save"
+
+
 def test_nothing_heavy_is_imported(root: Path) -> None:
+    keep(root, trained())
     for options in (
         [],
         ["--check"],
         ["--show", "layers"],
+        ["--show", "training"],
         ["--show", "submission", "--format", "html"],
     ):
         command = [sys.executable, "-c", PROBE, "report", *options]
@@ -143,6 +191,8 @@ def test_the_layers_of_a_baseline_can_be_asked_for(root: Path) -> None:
         (["--check", "--figures"], "--check looks at the figures"),
         (["--show", "layers", "--receipt", "x"], "There is no table 'layers' of 'x'"),
         (["--show", "audit"], "micronet audit --save"),
+        (["--show", "training"], "micronet train CARD --data DIR --save"),
+        (["--show", "runs"], "There is no receipt of a training"),
         (["--show", "waterfal"], "waterfal"),
     ],
 )

@@ -219,3 +219,11 @@ def test_nothing_scored_is_no_report(tmp_path: Path) -> None:
 def test_who_scored_only_a_baseline_is_told_that_it_is_one(tmp_path: Path) -> None:
     with pytest.raises(MicronetError, match="only mobilenet_v1, which every table has"):
         made(tmp_path, document("mobilenet_v1"))
+
+
+def test_who_scored_nothing_on_a_track_is_told_so(tmp_path: Path) -> None:
+    said = "only mobilenet_v1, which every table has; tiny, on no track"
+    without = document("tiny", track=None, score=None)
+    with pytest.raises(MicronetError, match=said):
+        made(tmp_path, document("mobilenet_v1"), without)
+    assert len(made(tmp_path, document(), without).rows) == len(made(tmp_path, document()).rows)

@@ -39,8 +39,11 @@ class Canvas:
 
     def path(self, points: list[tuple[float, float]], kind: str) -> None:
         """A line through ``points``."""
-        found = " ".join(f"{number(x)},{number(y)}" for x, y in points)
-        ET.SubElement(self._root, "polyline", {"class": kind, "points": found})
+        self._points("polyline", points, kind)
+
+    def area(self, points: list[tuple[float, float]], kind: str) -> None:
+        """The area that a line through ``points`` and back to the first one encloses."""
+        self._points("polygon", points, kind)
 
     def box(
         self, x: float, y: float, width: float, height: float, *, kind: str, tip: str = ""
@@ -66,6 +69,10 @@ class Canvas:
     def _add(self, tag: str, kind: str, **numbers: float) -> ET.Element:
         attributes = {key: number(value) for key, value in numbers.items()}
         return ET.SubElement(self._root, tag, {"class": kind, **attributes} if kind else attributes)
+
+    def _points(self, tag: str, points: list[tuple[float, float]], kind: str) -> None:
+        found = " ".join(f"{number(x)},{number(y)}" for x, y in points)
+        ET.SubElement(self._root, tag, {"class": kind, "points": found})
 
     @staticmethod
     def _tip(element: ET.Element, tip: str) -> None:

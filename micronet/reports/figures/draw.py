@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from micronet.reports.figures.bars import draw_bars, draw_profile, draw_waterfall
+from micronet.reports.figures.curves import draw_curves
 from micronet.reports.figures.scatter import draw_scatter
-from micronet.reports.figures.spec import Bars, Profile, Scatter, Waterfall
+from micronet.reports.figures.spec import Bars, Curves, Profile, Scatter, Waterfall
 
 if TYPE_CHECKING:
     from micronet.reports.figures.spec import Figure
@@ -26,4 +27,6 @@ def draw(figure: Figure, width: float) -> str:
             return draw_profile(figure, width)
         case Waterfall():
             return draw_waterfall(figure, width)
+        case Curves():
+            return draw_curves(figure, width)
     raise TypeError(f"{type(figure).__name__} is no figure that can be drawn")

@@ -17,6 +17,7 @@ from micronet.reports.figures.spec import (
     Step,
     Waterfall,
 )
+from micronet.reports.figures.training import training_figures
 from micronet.reports.layers import stage_names, stages_table
 from micronet.reports.score_receipt import BOOK
 from micronet.reports.shown import number
@@ -37,6 +38,7 @@ def figures(material: Material, tables: Sequence[Table]) -> tuple[Figure, ...]:
     found: list[Figure] = []
     for track in material.tracks:
         found += scatters(material, track)
+    found += training_figures(material.experiments)
     for network in material.networks:
         found += [stages(network), profile(network)]
     found += [waterfall(table) for table in tables if table.name.startswith("waterfall-")]

@@ -114,6 +114,38 @@ def placed(wanted: Sequence[Wanted], within: Box, lines: Sequence[Box]) -> list[
     return found
 
 
+def apart(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Places from ``low`` to ``high`` near the ``wanted``, ``gap`` apart and in their order.
+
+    The sum of the squared distances is the least. Where there is no room for all they stand closer.
+    """
+    if not wanted:
+        return []
+    gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
+    order = sorted(range(len(wanted)), key=lambda index: (wanted[index], index))
+    # Without the gaps the places need only not to fall: neighbours that do are put at their mean.
+    groups: list[tuple[float, int]] = []
+    for place, index in enumerate(order):
+        mean, size = wanted[index] - gap * place, 1
+        while groups and groups[-1][0] > mean:
+            before, count = groups.pop()
+            mean, size = (before * count + mean * size) / (count + size), size + count
+        groups.append((mean, size))
+    level = [mean for mean, size in groups for _ in range(size)]
+    most = high - gap * (len(wanted) - 1)
+    found = [0.0] * len(wanted)
+    for place, index in enumerate(order):
+        found[index] = min(max(level[place], low), most) + gap * place
+    return found
+
+
+def on_lines(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float] | None:
+    """Places for names that stand on their lines; None where one would stand on another's."""
+    places = apart(wanted, gap, low, high)
+    far = (abs(place - want) for place, want in zip(places, wanted, strict=True))
+    return None if max(far, default=0.0) > gap / 2 else places
+
+
 def _alone(label: Label, own: Wanted, points: Sequence[Wanted], within: Box) -> float:
     """What a label costs whatever the others do: outside, over a dot, far off, or nearer to another.
 

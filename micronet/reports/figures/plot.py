@@ -10,7 +10,8 @@ from matplotlib.figure import Figure as Sheet
 from matplotlib.patheffects import withStroke
 
 from micronet.reports.figures.place import Box, Wanted, along, placed, stairs
-from micronet.reports.figures.spec import Bars, Profile, Scatter, Waterfall
+from micronet.reports.figures.plot_curves import plot_curves
+from micronet.reports.figures.spec import Bars, Curves, Profile, Scatter, Waterfall
 from micronet.reports.shown import number, visible
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def plot(figure: Figure) -> Sheet:
             return _profile(figure)
         case Waterfall():
             return _waterfall(figure)
+        case Curves():
+            return plot_curves(figure)
     raise TypeError(f"{type(figure).__name__} is no figure that can be drawn")
 
 

@@ -100,6 +100,57 @@ class Waterfall(Figure):
     recount: Fraction
 
 
+@dataclass(frozen=True)
+class Spread:
+    """What several runs came to after ``epoch``: their mean, the least and the most."""
+
+    epoch: int
+    mean: Fraction
+    low: Fraction
+    high: Fraction
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One method: a point an epoch, of so many ``runs``. ``colour`` counts from 1."""
+
+    name: str
+    colour: int
+    runs: int
+    points: tuple[Spread, ...]
+
+
+@dataclass(frozen=True)
+class Level:
+    """A published ``value`` and what is to be said of it, in full and shorter.
+
+    ``colour`` is that of the curve which it belongs to.
+    """
+
+    names: tuple[str, ...]
+    colour: int
+    value: Fraction
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Curves over the same epochs, in percent from ``low`` to ``high``."""
+
+    y_title: str
+    low: Fraction
+    high: Fraction
+    curves: tuple[Curve, ...]
+    levels: tuple[Level, ...] = ()
+
+
+@dataclass(frozen=True)
+class Curves(Figure):
+    """Panels one above the other, over ``epochs``."""
+
+    epochs: int
+    panels: tuple[Panel, ...]
+
+
 def digest(figure: Figure) -> str:
     """The sha256 of everything that the figure shows, however it is drawn."""
     text = json.dumps([type(figure).__name__, asdict(figure)], sort_keys=True, default=str)

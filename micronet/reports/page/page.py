@@ -15,6 +15,7 @@ from micronet.reports.figures.draw import NARROW, WIDE, draw
 from micronet.reports.figures.make import figures
 from micronet.reports.shown import number, plain_number, shown, visible
 from micronet.reports.tables import network_tables
+from micronet.reports.training_table import RUNS, TRAINING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -63,6 +64,8 @@ def page(material: Material, tables: Sequence[Table]) -> str:
             }
             for track in material.tracks
         ],
+        training=[known.pop(name) for name in (TRAINING, RUNS) if name in known],
+        training_figures=_found(drawn, *(name for name in drawn if name.startswith("training-"))),
         networks=[_network(each, about, drawn) for each in material.networks],
         audit=list(known.values()),
         audit_figures=_found(drawn, *(name for name in known if name.startswith("waterfall-"))),
@@ -71,7 +74,14 @@ def page(material: Material, tables: Sequence[Table]) -> str:
 
 def some_tables(tables: Sequence[Table]) -> str:
     """A page with nothing but ``tables``."""
-    return _render(tracks=[], networks=[], audit=list(tables), audit_figures=[])
+    return _render(
+        tracks=[],
+        training=[],
+        training_figures=[],
+        networks=[],
+        audit=list(tables),
+        audit_figures=[],
+    )
 
 
 def _names(network: Network) -> list[str]:
