@@ -48,6 +48,7 @@ class Trainer:
         self.model.to(self.team.device)
         if self.team.world > 1:
             norms_of_all(self.model)
+        _check_shares(job, self.team)
         self.steps_per_epoch = batches_in(job.train.count, job.recipe.batch_size)
         self.steps = self.steps_per_epoch * job.recipe.epochs
         self.run = Run(
@@ -192,6 +193,16 @@ class Trainer:
             loss=tally.loss / tally.images,
             right=tally.right / tally.images,
             wires=self.history[-1].wires if self.history else None,
+        )
+
+
+def _check_shares(job: Job, team: Team) -> None:
+    """Refuse a last batch of which a process would get nothing."""
+    rest = job.train.count % job.recipe.batch_size
+    if 0 < rest < team.world:
+        raise MicronetError(
+            f"The last batch has {rest} images for {team.world} processes.",
+            "Use fewer processes, or another batch size.",
         )
 
 

@@ -9,9 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
-import torch
-
 from micronet.errors import MicronetError
 from micronet.reports import write_receipt
 from micronet.training.data.batches import CROP_AND_FLIP, RESIZED_CROP_AND_FLIP, Look
@@ -59,9 +56,6 @@ def prepare(
     order: Order, team: Team, progress: Callable[[int, int], None] | None = None
 ) -> Trainer:
     """A trainer where the run begins, or where it was stopped."""
-    # The kernels of the node-major networks have threads of their own.
-    most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    numba.set_num_threads(min(torch.get_num_threads(), most))
     trainer = Trainer(_job(order, progress), team)
     if order.folder.state.exists():
         read_snapshot(order.folder.state, trainer, identity(trainer.job))

@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numba import uint64 as u
 
+from micronet.training.nodes.jit import inlined, kernel, part
 from micronet.training.nodes.layout import TILE
 from micronet.training.nodes.vectors import (
     LANES,
@@ -36,7 +37,7 @@ CHUNKS: Final = 16  # parts of the positions that are summed on their own, whate
 AT_ONCE: Final = 4  # tiles that are packed at a time: whole lines of memory, in the second cache
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def _four(numbers: Numbers, at: int) -> Any:
     return (
         load(numbers, at),
@@ -46,7 +47,7 @@ def _four(numbers: Numbers, at: int) -> Any:
     )
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def _put_four(numbers: Numbers, at: int, four: Any) -> None:
     store(numbers, at, four[0])
     store(numbers, at + u(LANES), four[1])
@@ -54,7 +55,7 @@ def _put_four(numbers: Numbers, at: int, four: Any) -> None:
     store(numbers, at + u(3 * LANES), four[3])
 
 
-@njit(error_model="numpy")
+@part
 def _pack(z: Numbers, first: int, tiles: int, packed: Numbers) -> None:
     """Lay so many tiles of ``z`` end to end: [tiles, rows, TILE]."""
     rows = z.shape[0]
@@ -64,7 +65,7 @@ def _pack(z: Numbers, first: int, tiles: int, packed: Numbers) -> None:
             _put_four(packed, to, _four(z[row], from_))
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def _sum(
     starts: Indices,
     columns: Indices,
@@ -85,7 +86,7 @@ def _sum(
     return a, b, c, d
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
+@kernel
 def send(
     starts: Indices,
     columns: Indices,
@@ -117,7 +118,7 @@ def send(
                 _put_four(out[row], at, sums)
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def _product(g: Numbers, first: int, packed: Numbers, at: int, step: int, tiles: int) -> Any:
     """Lane by lane, the products of a target and a source over so many tiles."""
     a = b = c = d = spread(f32(0))
@@ -130,7 +131,7 @@ def _product(g: Numbers, first: int, packed: Numbers, at: int, step: int, tiles:
     return add(add(a, b), add(c, d))
 
 
-@njit(error_model="numpy")
+@part
 def _add_gradients(
     starts: Indices, columns: Indices, g: Numbers, z: Numbers, first: int, tiles: int, sums: Numbers
 ) -> None:
@@ -145,7 +146,7 @@ def _add_gradients(
             sums[edge - starts[0]] += total(product)
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
+@kernel
 def edge_gradients(
     starts: Indices, columns: Indices, g: Numbers, z: Numbers, tiles: int, sums: Numbers
 ) -> None:
@@ -156,25 +157,3 @@ def edge_gradients(
         for first in range(chunk * share, last, AT_ONCE):
             count = min(AT_ONCE, last - first)
             _add_gradients(starts, columns, g, z, first, count, sums[chunk])
-
-
-@njit(cache=True, error_model="numpy")
-def transpose(
-    starts: Indices,
-    columns: Indices,
-    values: Numbers,
-    next_of: Indices,
-    rows: Indices,
-    turned: Numbers,
-) -> None:
-    """The same edges compressed by columns: ``rows`` and ``turned`` values.
-
-    ``next_of`` [columns] is where each column begins, and is moved to where it ends.
-    """
-    for row in range(starts.shape[0] - 1):
-        for edge in range(starts[row], starts[row + 1]):
-            column = columns[edge]
-            place = next_of[column]
-            rows[place] = row
-            turned[place] = values[edge]
-            next_of[column] = place + 1

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from micronet.training.nodes import edge_kernels as kernels
+from micronet.training.nodes.jit import run
 from micronet.training.nodes.layout import TILE, array
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ DENSE_FROM: Final = 0.5  # a matrix product beats the sparse one where more edge
 class Entries:
     """Edges one by one, row after row: ``rows``, ``columns`` and ``values`` [edges]."""
 
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
+    rows: NDArray[np.integer]
+    columns: NDArray[np.integer]
     values: NDArray[np.float32]
 
     def where(self, chosen: NDArray[np.bool_]) -> Entries:
@@ -58,11 +59,13 @@ class Compressed:
 
     def transposed(self, columns: int) -> Compressed:
         """The same edges column by column."""
-        starts = np.zeros(columns + 1, np.uint32)
-        np.cumsum(np.bincount(self.columns, minlength=columns), out=starts[1:])
-        rows, values = np.empty_like(self.columns), np.empty_like(self.values)
-        kernels.transpose(self.starts, self.columns, self.values, starts[:-1].copy(), rows, values)
-        return Compressed(starts, rows, values)
+        order = np.argsort(self.columns.astype(np.min_scalar_type(columns)), kind="stable")
+        turned = Entries(self.columns[order], self._rows()[order], self.values[order])
+        return Compressed.of(turned, columns)
+
+    def _rows(self) -> NDArray[np.int64]:
+        """The row of each edge."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts).astype(np.int64))
 
     def send(
         self,
@@ -80,17 +83,26 @@ class Compressed:
         """
         starts = self.starts[part.start : part.stop + 1]
         tiles = -(-positions // TILE)
-        kernels.send(starts, self.columns, self.values, array(z), before, tiles, more, array(out))
+        run(
+            kernels.send,
+            starts,
+            self.columns,
+            self.values,
+            array(z),
+            before,
+            tiles,
+            more,
+            array(out),
+        )
 
     def gradients(self, part: slice, g: Tensor, z: Tensor, positions: int, out: Tensor) -> None:
         """``out`` [rows of ``part``, columns] at each edge = ⟨g of its row, z of its column⟩."""
         starts = self.starts[part.start : part.stop + 1]
-        first, last = int(starts[0]), int(starts[-1])
-        sums = np.zeros((kernels.CHUNKS, last - first), np.float32)
+        of = slice(int(starts[0]), int(starts[-1]))
+        sums = np.zeros((kernels.CHUNKS, of.stop - of.start), np.float32)
         tiles = -(-positions // TILE)
-        kernels.edge_gradients(starts, self.columns, array(g), array(z), tiles, sums)
-        rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts).astype(np.int64))
-        array(out)[rows, self.columns[first:last]] = sums.sum(0)
+        run(kernels.edge_gradients, starts, self.columns, array(g), array(z), tiles, sums)
+        array(out)[self._rows()[of] - part.start, self.columns[of]] = sums.sum(0)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from micronet.training.nodes import node_kernels as kernels
+from micronet.training.nodes.jit import run
 from micronet.training.nodes.layout import array
+from micronet.training.nodes.statistics_kernels import BATCH, IMAGE, NONE
 from micronet.training.nodes.vectors import LANES
 
 if TYPE_CHECKING:
@@ -17,9 +19,7 @@ if TYPE_CHECKING:
 
     from micronet.training.nodes.layout import Maps
 
-NONE: Final = kernels.NONE
-IMAGE: Final = kernels.IMAGE
-BATCH: Final = kernels.BATCH
+__all__ = ["BATCH", "IMAGE", "NONE", "Norm", "Parameters", "Statistics", "backward", "forward"]
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,15 @@ def forward(x: Tensor, maps: Maps, norm: Norm, parameters: Parameters, z: Tensor
     """``z`` (node-major, of the maps ``maps.sent``) = what the nodes send; what ``x`` measures."""
     groups = maps.blocks if norm.kind == IMAGE else 1
     found = Statistics(*(torch.empty(len(x), groups * LANES) for _ in range(2)))
-    kernels.forward(
-        array(x), maps, maps.blocks, *norm.arguments, parameters.arrays, found.arrays, array(z)
+    run(
+        kernels.forward,
+        array(x),
+        maps,
+        maps.blocks,
+        *norm.arguments,
+        parameters.arrays,
+        found.arrays,
+        array(z),
     )
     return found
 
@@ -85,7 +92,8 @@ def backward(  # noqa: PLR0917 - as the kernel takes them
     found = Parameters(
         *(torch.empty(each.shape) for each in (parameters.weight, parameters.bias, parameters.taps))
     )
-    kernels.backward(
+    run(
+        kernels.backward,
         *(array(dz), array(x), maps, maps.blocks, *norm.arguments, parameters.arrays),
         *(measured.arrays, array(dx), found.arrays),
     )
