@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -105,6 +106,13 @@ def test_a_run_that_begins_anew_hides_the_one_before(tmp_path: Path) -> None:
     write(tmp_path, epochs(1, 2, loss=20))
 
     assert read(tmp_path)["loss"] == [(1, 21.0), (2, 22.0)]
+
+
+def test_a_run_that_is_over_leaves_no_thread_behind(tmp_path: Path) -> None:
+    before = threading.active_count()
+    write(tmp_path, [FIRST])
+
+    assert threading.active_count() == before
 
 
 def test_a_start_that_ends_before_its_first_epoch_writes_nothing(tmp_path: Path) -> None:

@@ -86,17 +86,19 @@ def test_what_is_not_kept_is_zero_after_each_step_and_has_a_momentum() -> None:
 
 
 def test_a_weight_that_is_nearly_full_and_grows_loses_few() -> None:
-    """19 of 20 entries taken and merit 9 of 10: ⌈1/20 · 19⌉ = 1 leaves, not ⌈0.488 · 19⌉ = 10.
+    """19 of 20 entries taken and 4/10 of the merits, of three weights: ⌈1/20 · 19⌉ = 1 leaves.
 
-    The other loses ⌈0.488 · 10⌉ = 5. Of the 6, 5.4 are for the first, which has place for 2; the
-    other takes the rest.
+    (By p it were ⌈0.488 · 19⌉ = 10.) The others lose ⌈0.488 · 10⌉ = 5 each. Of the 11, 4.4 are for
+    the first, which has place for 1 + 1; of the 2.4 that do not fit each other one gets 1.2, beside
+    its 3.3: 4.5, so 5 and 4.
     """
-    run = lone_run([torch.ones(1, 20), torch.ones(1, 20)], budget=29, now=Moment(9, 100, 10))
-    for member, edges, momentum in zip(run.gates, (19, 10), (9.0, 1.0), strict=True):
+    now = Moment(9, 100, 10)
+    run = lone_run([torch.ones(1, 20)] * 3, budget=39, now=now)
+    for member, edges, momentum in zip(run.gates, (19, 10, 10), (4.0, 3.0, 3.0), strict=True):
         set_kept(member, torch.arange(20)[None] < edges)
         set_momentum(run, member, torch.full((1, 20), momentum))
     SNFS().after_step(run)
-    assert [int(member.gate.kept.sum()) for member in run.gates] == [20, 9]
+    assert [int(member.gate.kept.sum()) for member in run.gates] == [20, 10, 9]
 
 
 @pytest.mark.parametrize(
