@@ -161,6 +161,8 @@ class Keeper:
             from micronet.training.tensorboard import TensorBoard
 
             self._board = stack.enter_context(TensorBoard(order.folder.path / "tensorboard"))
+            if trainer.history:  # a kill may have come between the state and this point
+                self._board.epoch(trainer.history[-1])
 
     def after_step(self, *, now: bool) -> None:
         """Write what is due; the state, if ``now``."""
@@ -188,4 +190,5 @@ class Keeper:
             return Recorder.resumed(path, trainer.gates, card, seed, trainer.step)
         recorder = Recorder(trainer.gates, card, seed)
         recorder.note(trainer.gates, None, 0)
+        recorder.write(self._order.folder.recording)  # a stop in the first epoch finds it
         return recorder
