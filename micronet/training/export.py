@@ -12,7 +12,7 @@ import torch
 
 import micronet
 from micronet.checkpoints.native import Checkpoint, write_native
-from micronet.training.network import stored
+from micronet.training.network import stored, stored_plainly
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,8 @@ def write_wiring(path: Path, trainer: Trainer, card: str) -> None:
     }
     with trainer.average.in_place():
         tensors = stored(trainer.model)
-    write_native(path, Checkpoint(job.architecture, job.config, tensors, provenance))
+    config = {**job.config, **stored_plainly(job.architecture)}
+    write_native(path, Checkpoint(job.architecture, config, tensors, provenance))
 
 
 def facts_of_data(job: Job) -> dict[str, Any]:

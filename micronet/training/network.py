@@ -31,7 +31,7 @@ def trainable(
         torch.manual_seed(seed)
         if architecture == "resnet50_sparse":
             return _resnet50(config, budgets)
-        model = build_model(architecture, {**config, **_stored_plainly(architecture)})
+        model = build_model(architecture, {**config, **stored_plainly(architecture)})
         groups = []
         for name, module in list(model.named_modules()):
             if isinstance(module, Edges):
@@ -42,7 +42,7 @@ def trainable(
     return model.train(), Gates(_shared_out(groups, budgets))
 
 
-def _stored_plainly(architecture: str) -> dict[str, str]:
+def stored_plainly(architecture: str) -> dict[str, str]:
     """A trained wiring holds its zeros in the weight itself, however its edges were found."""
     from micronet.models import ARCHITECTURES
 

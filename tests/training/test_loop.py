@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from micronet.checkpoints import load_target
 from micronet.errors import MicronetError
 from micronet.training.network import stored
 from micronet.training.run import prepare, train
@@ -217,3 +218,15 @@ def test_the_last_batch_is_the_rest(photographs: Path, tmp_path: Path) -> None:
     seen: list[int] = []
     trainer.train(lambda _: seen.append(trainer.tally.images))
     assert seen == [24, 48, 72, 0]  # the fourth closes the epoch
+
+
+def test_a_random_wiring_is_stored_without_its_mask_and_can_be_loaded(
+    photographs: Path, tmp_path: Path
+) -> None:
+    """Its card may speak of a mask; what is stored has zeros instead."""
+    order = order_of(photographs, tmp_path, 'method = "random-graph"', epochs=1)
+    card = replace(order.card, config={**order.card.config, "wiring": "random"})
+    run(replace(order, card=card))
+    loaded = load_target(str(order.folder.wiring))
+    assert loaded.weights == "trained"
+    assert int(loaded.model.get_parameter("graph.weight").count_nonzero()) == 900
